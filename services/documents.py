@@ -115,6 +115,12 @@ class Invoice(BooksDocument, kw_only=True):
     salesorder_id: str | None = None
 
 
+class MadeInvoice(Struct):
+    """An invoice made from a sales order, as the order names it."""
+
+    id: str = field(name="invoice_id")
+
+
 class SalesOrder(BooksDocument, kw_only=True):
     """A Books sales order (facts §1.7)."""
 
@@ -122,6 +128,7 @@ class SalesOrder(BooksDocument, kw_only=True):
     number: str | None = field(name="salesorder_number", default=None)
     shipment_date: dt.date | None = None
     estimate_id: str | None = None
+    invoices: list[MadeInvoice] = []
 
 
 class PurchaseOrder(BooksDocument, kw_only=True):

@@ -207,7 +207,7 @@ KINDS: Mapping[Module, Kind] = {
                 {"live", "trial", "dunning", "unpaid", "non_renewing", "cancelled", "creation_failed", "future"}
                 | {"cancelled_from_dunning", "expired", "trial_expired", "paused"}
             ),
-            required=("customer_id", "plan_code"),
+            required=("customer_id", "plan"),
             editable=frozenset({"live", "trial", "dunning", "unpaid", "non_renewing", "future"}),
             filters={
                 "customer_id": Criterion("customer_id", EXACT),
@@ -236,3 +236,10 @@ KINDS: Mapping[Module, Kind] = {
         ),
     )
 }
+
+MODULE_OF: Mapping[type[Document], Module] = {kind.type: kind.module for kind in KINDS.values()}
+
+
+def kind_of(record: Document) -> Kind:
+    """The kind that a record is of."""
+    return KINDS[MODULE_OF[type(record)]]

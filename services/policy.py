@@ -136,6 +136,8 @@ class ProductAccess:
     role: str | None = None
     capability_set: CapabilitySet | None = None
     migrated_at: datetime | None = None
+    app_url: str | None = None
+    """Where the product's own pages begin; absent for those with no direct access to the product."""
 
     @property
     def source(self) -> Source:
@@ -157,6 +159,10 @@ class Viewer:
     profile: Mapping[str, ModuleGrant]
     access: tuple[ProductAccess, ...]
     administers: bool = False
+    acting_user_field: str = "cf_acting_user"
+    """The products' custom field that takes the e-mail address of an integration user."""
+    reference_field: str = "cf_gateway_reference"
+    """The products' custom field that takes our own reference of a write."""
     confirmed_at: datetime | None = None
 
     @cached_property

@@ -1,0 +1,123 @@
+"""The command line. Each command brings its own imports, so that `token` does not wait for what only `serve` needs."""
+# ruff: noqa: PLC0415
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from pydantic import ValidationError
+
+from gateway import logs
+from gateway.settings import Settings
+
+cli = typer.Typer(
+    help="The finance gateway.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+
+
+@cli.command()
+def serve() -> None:
+    """Serve GraphQL; with the sandbox as Zoho unless GATEWAY_ZOHO__CLIENT_ID is set."""
+    from gateway.serving import CannotListen
+    from gateway.serving import serve as run
+
+    try:
+        run(_settings())
+    except CannotListen as error:
+        _fail(str(error))
+
+
+@cli.command()
+def worker() -> None:
+    """Work on jobs; start as many as needed on the same database."""
+    from gateway.serving import work
+
+    work(_settings())
+
+
+@cli.command()
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535)] = 9000,
+    host: str = "127.0.0.1",
+    scale: Annotated[int, typer.Option(min=1, max=100, help="How many times the records.")] = 1,
+) -> None:
+    """Run Zoho's stand-in alone."""
+    from services.sandbox import run
+
+    settings = _settings()
+    settings.data.mkdir(parents=True, exist_ok=True)
+    run(host, port, settings.data / "sandbox.db", scale)
+
+
+@cli.command()
+def token(
+    person: Annotated[str, typer.Option("--as", help="A demo person, such as staff, or an address.")] = "owner",
+    hours: Annotated[float, typer.Option(min=0.01, max=24 * 365)] = 12,
+) -> None:
+    """Print an ID token of a demo person, and nothing else."""
+    from gateway.demo import UnknownPerson, id_token
+
+    settings = _settings(quiet=True)
+    if not settings.demo:
+        _fail("These settings use real Zoho organizations: tokens come from the sign-in provider, not from here.")
+    try:
+        typer.echo(id_token(settings, person, lifetime=round(hours * 3600)))
+    except UnknownPerson as error:
+        _fail(str(error))
+
+
+@cli.command()
+def upgrade() -> None:
+    """Bring the database's schema up to date."""
+    from gateway.serving import upgrade as run
+
+    run(_settings())
+
+
+@cli.command()
+def schema(
+    check: Annotated[bool, typer.Option("--check", help="Only compare it with the committed one.")] = False,
+) -> None:
+    """Print the published schema."""
+    from gateway.published import difference, sdl
+
+    if not check:
+        typer.echo(sdl(), nl=False)
+    elif lines := difference(Path("schema/schema.graphql")):
+        typer.echo("\n".join(lines))
+        _fail("The published schema differs from schema/schema.graphql; if that is meant: make schema")
+
+
+@cli.command()
+def doctor() -> None:
+    """Check settings, database, keys, clocks and connections; say what to do about each fault."""
+    from gateway.doctor import examine, shown
+
+    sys.exit(not shown(asyncio.run(examine(_settings()))))
+
+
+def _settings(*, quiet: bool = False) -> Settings:
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        _fail("\n".join(_explained(error)))
+    logs.configure(settings.logs.model_copy(update={"level": "error"}) if quiet else settings.logs)
+    return settings
+
+
+def _explained(error: ValidationError) -> list[str]:
+    return [
+        f"GATEWAY_{'__'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}".replace("GATEWAY_: ", "")
+        for fault in error.errors(include_input=False)
+    ]
+
+
+def _fail(message: str) -> NoReturn:
+    typer.echo(message, err=True)
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    cli()

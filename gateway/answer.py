@@ -1,0 +1,86 @@
+"""What a client gets to see of a result: coded errors, and nothing of the inside."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from graphql import GraphQLError
+from starlette.responses import Response
+from strawberry.types import ExecutionResult
+
+from gateway import media
+from services.errors import BadUserInput, DeadlineExceeded, GatewayError, Unauthenticated
+
+log = structlog.get_logger(__name__)
+STATUS = {"INTERNAL": 500, "UPSTREAM_UNAVAILABLE": 503, "UPSTREAM_REJECTED": 502, "UPSTREAM_RATE_LIMITED": 503}
+"""The status of a request that failed before execution, by error code; 401 and 400 otherwise."""
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+TOO_DEEP = BadUserInput("The operation is nested too deeply.")
+
+
+def answered(result: ExecutionResult, accepted: str, request_id: str) -> Response:
+    """An executed operation. One that did not get as far as execution is a 400 in GraphQL's own media type."""
+    errors = [published(error, request_id) for error in result.errors or ()]
+    body: dict[str, Any] = {"errors": errors} if errors else {}
+    executed = result.data is not None or any(error.path for error in result.errors or ())
+    if executed:
+        body["data"] = result.data
+    if result.extensions:
+        body["extensions"] = result.extensions
+    return _response(body, 200 if executed or accepted == media.JSON else 400, accepted)
+
+
+def refused(error: GatewayError, *, accepted: str = media.JSON, status: int | None = None) -> Response:
+    """A request that was not executed at all."""
+    response = _response({"errors": [_body(error)]}, status or status_of(error), accepted)
+    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = "POST"
+    if isinstance(error, Unauthenticated):
+        missing = error.details.get("reason") == "MISSING_TOKEN"
+        response.headers["WWW-Authenticate"] = "Bearer" if missing else 'Bearer error="invalid_token"'
+    return response
+
+
+def status_of(error: GatewayError) -> int:
+    """The HTTP status of a request that failed before execution."""
+    return 401 if isinstance(error, Unauthenticated) else STATUS.get(error.code, 400)
+
+
+def published(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    """A GraphQL error as the client sees it. What the gateway did not mean to say is masked and logged."""
+    located: dict[str, Any] = {}
+    if error.locations:
+        located["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
+    if error.path:
+        located["path"] = error.path
+    return {**_body(_meant(error, request_id)), **located}
+
+
+def internal(error: BaseException, request_id: str, path: Sequence[str | int] | None = None) -> GatewayError:
+    """The mask over an error nobody foresaw; the log has the rest under the same request id."""
+    log.error("unforeseen error", request_id=request_id, path=path, exc_info=error)
+    return GatewayError("Something went wrong on our side.", requestId=request_id)
+
+
+def _meant(error: GraphQLError, request_id: str) -> GatewayError | GraphQLError:
+    cause = error.original_error
+    while isinstance(cause, GraphQLError) and cause.original_error is not None:
+        cause = cause.original_error
+    if isinstance(cause, GatewayError):
+        return cause
+    if cause is None or isinstance(cause, GraphQLError):
+        return cause or error
+    if isinstance(cause, RecursionError):
+        return TOO_DEEP
+    return DeadlineExceeded() if isinstance(cause, TimeoutError) else internal(cause, request_id, error.path)
+
+
+def _body(error: GatewayError | GraphQLError) -> dict[str, Any]:
+    extensions = error.extensions or {}
+    return {"message": error.message, "extensions": {"code": BadUserInput.code, **extensions}}
+
+
+def _response(body: dict[str, Any], status: int, accepted: str) -> Response:
+    return Response(msgspec.json.encode(body), status, headers=HEADERS | {"Content-Type": f"{accepted}; charset=utf-8"})

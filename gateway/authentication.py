@@ -1,0 +1,183 @@
+"""Who calls: a bearer token of a trusted OpenID provider becomes a viewer."""
+
+import json
+import time
+from asyncio import Lock
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from joserfc import jwt
+from joserfc.errors import (
+    BadSignatureError,
+    ClaimError,
+    ExpiredTokenError,
+    InvalidKeyIdError,
+    JoseError,
+    UnsupportedAlgorithmError,
+)
+from joserfc.jwk import KeySet
+from joserfc.util import urlsafe_b64decode
+
+from gateway.settings import OpenId
+from services.errors import GatewayError, Unauthenticated, UpstreamRejected
+
+log = structlog.get_logger(__name__)
+
+Fetch = Callable[[str], Awaitable[bytes]]
+"""The body behind a URL; raises `UpstreamUnavailable` or `UpstreamRejected`."""
+TOKEN_BYTES = 16 * 1024
+REASONS: Mapping[type[Exception], str] = {
+    ExpiredTokenError: "EXPIRED_TOKEN",
+    BadSignatureError: "BAD_SIGNATURE",
+    InvalidKeyIdError: "UNKNOWN_KEY",
+    UnsupportedAlgorithmError: "FORBIDDEN_ALGORITHM",
+}
+CLAIM_REASONS = {"aud": "WRONG_AUDIENCE", "nbf": "NOT_YET_VALID", "iat": "NOT_YET_VALID", "exp": "INVALID_EXPIRY"}
+
+
+def refused(reason: str, message: str = "The token is not valid.") -> Unauthenticated:
+    """An error that says what is wrong with a token."""
+    return Unauthenticated(message, reason=reason)
+
+
+def bearer(header: str | None) -> str:
+    """The token of an Authorization header; raises `Unauthenticated` when there is none or not one token."""
+    scheme, _, token = (header or "").partition(" ")
+    token = token.strip()
+    if not token:
+        raise Unauthenticated(reason="MISSING_TOKEN")
+    if scheme.lower() != "bearer" or len(token) > TOKEN_BYTES or not token.isascii() or token.count(".") != 2:  # noqa: PLR2004
+        raise refused("MALFORMED_TOKEN")
+    return token
+
+
+class Discovery(msgspec.Struct):
+    """What is needed of an OpenID provider's description of itself."""
+
+    issuer: str
+    jwks_uri: str
+
+
+class Keys:
+    """One issuer's signing keys, fetched when needed and again when a token names a new one."""
+
+    def __init__(self, issuer: str, options: OpenId, fetch: Fetch) -> None:
+        self._issuer = issuer
+        self._options = options
+        self._fetch = fetch
+        self._held: KeySet | None = None
+        self._fetched_at = self._looked_at = float("-inf")
+        self._lock = Lock()
+
+    async def holding(self, kid: str | None) -> KeySet:
+        """The keys; fetched again when they are old, or for a `kid` that is not among them, but not for each of those.
+
+        Keys that are held stay in use while the provider does not answer.
+        """
+        async with self._lock:
+            if self._held is None:
+                self._held = await self._fetched()
+            elif self._is_due(self._held, kid):
+                self._held = await self._refreshed(self._held)
+            return self._held
+
+    def _is_due(self, held: KeySet, kid: str | None) -> bool:
+        now = time.monotonic()
+        if kid is None or any(key.kid == kid for key in held):
+            return now - self._fetched_at >= self._options.keys_seconds
+        if now - self._looked_at < self._options.refetch_seconds:
+            return False
+        self._looked_at = now
+        return True
+
+    async def _refreshed(self, held: KeySet) -> KeySet:
+        try:
+            return await self._fetched()
+        except GatewayError as error:
+            log.warning("signing keys not renewed", issuer=self._issuer, reason=error.message)
+            return held
+
+    async def _fetched(self) -> KeySet:
+        self._fetched_at = time.monotonic()
+        address = self._options.jwks_uri or await self._discovered()
+        body = await self._fetch(address)
+        try:
+            return KeySet.import_key_set(json.loads(body))
+        except (JoseError, TypeError, KeyError, ValueError) as error:
+            raise UpstreamRejected("The sign-in provider's keys cannot be read.") from error
+
+    async def _discovered(self) -> str:
+        body = await self._fetch(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
+        try:
+            found = msgspec.json.decode(body, type=Discovery)
+        except msgspec.DecodeError as error:
+            raise UpstreamRejected("The sign-in provider's discovery document cannot be read.") from error
+        if found.issuer != self._issuer:
+            raise UpstreamRejected("The sign-in provider's discovery document is another's.")
+        return found.jwks_uri
+
+
+class Authentication:
+    """Checks ID tokens: signature, issuer, audience, algorithm, lifetime."""
+
+    def __init__(self, options: OpenId, fetch: Fetch) -> None:
+        self._options = options
+        self._keys = {issuer: Keys(issuer, options, fetch) for issuer in options.issuers}
+        self._rules = {
+            issuer: jwt.JWTClaimsRegistry(
+                leeway=options.leeway_seconds,
+                iss={"essential": True, "value": issuer},
+                aud={"essential": True, "value": options.audience},
+                exp={"essential": True},
+                sub={"essential": True},
+            )
+            for issuer in options.issuers
+        }
+
+    async def claims(self, header: str | None) -> Mapping[str, Any]:
+        """The claims of a valid token; raises `Unauthenticated` with the reason."""
+        token = bearer(header)
+        head, body = (_unverified(part) for part in token.split(".")[:2])
+        issuer, kid = body.get("iss"), head.get("kid")
+        if not isinstance(issuer, str) or issuer not in self._keys:
+            raise refused("WRONG_ISSUER")
+        if head.get("alg") not in self._options.algorithms:
+            raise refused("FORBIDDEN_ALGORITHM")
+        keys = await self._keys[issuer].holding(kid if isinstance(kid, str) else None)
+        return self._checked(token, keys, issuer)
+
+    def email(self, claims: Mapping[str, Any]) -> str:
+        """The address that names the CRM user. One that the provider says is unverified names nobody."""
+        email = claims.get(self._options.email_claim)
+        if not isinstance(email, str) or "@" not in email:
+            raise refused("MISSING_EMAIL", f"The token has no claim {self._options.email_claim}.")
+        if claims.get("email_verified") in (False, "false"):
+            raise refused("UNVERIFIED_EMAIL", "The sign-in provider has not verified the e-mail address.")
+        return email
+
+    def zuid(self, claims: Mapping[str, Any]) -> str | None:
+        """The person's number at Zoho, when it was Zoho who signed him in."""
+        return claims["sub"] if self._options.subject_is_zuid else None
+
+    def _checked(self, token: str, keys: KeySet, issuer: str) -> Mapping[str, Any]:
+        try:
+            claims = jwt.decode(token, keys, algorithms=self._options.algorithms).claims
+            self._rules[issuer].validate(claims)
+        except ClaimError as error:
+            default = CLAIM_REASONS.get(getattr(error, "claim", ""), "INVALID_CLAIM")
+            raise refused(REASONS.get(type(error), default)) from error
+        except (JoseError, ValueError) as error:
+            raise refused(REASONS.get(type(error), "MALFORMED_TOKEN")) from error
+        return claims
+
+
+def _unverified(part: str) -> dict[str, Any]:
+    try:
+        value = json.loads(urlsafe_b64decode(part.encode()))
+    except (ValueError, RecursionError) as error:
+        raise refused("MALFORMED_TOKEN") from error
+    if not isinstance(value, dict):
+        raise refused("MALFORMED_TOKEN")
+    return value

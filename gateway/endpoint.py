@@ -1,0 +1,173 @@
+"""GraphQL over HTTP at /graphql."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from time import monotonic
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from strawberry.http.ides import get_graphql_ide_html
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.types import ExecutionResult
+from strawberry.types.graphql import OperationType
+
+from gateway import media
+from gateway.answer import answered, refused
+from gateway.authentication import Authentication
+from gateway.operation import Malformed, Operation
+from gateway.settings import Http
+from resolvers.context import Context
+from schema import schema
+from services import Services
+from services.errand import Errand
+from services.errors import BadUserInput, DeadlineExceeded, GatewayError, LimitReached
+from services.policy import Viewer
+
+ORGANIZATION_HEADER = "gateway-organization"
+"""Names the organization for a person who belongs to several."""
+GRACE_SECONDS = 2.0
+"""What services have beyond the deadline to say themselves that it has passed."""
+ALLOWED = {"GET": {OperationType.QUERY}, "POST": {OperationType.QUERY, OperationType.MUTATION}}
+
+
+class Unacceptable(BadUserInput):
+    """The answer is application/graphql-response+json or application/json; the request accepts neither."""
+
+
+class Unsupported(BadUserInput):
+    """The body of a request must be application/json in UTF-8."""
+
+
+class NotByGet(BadUserInput):
+    """Only queries can be sent by GET."""
+
+
+class LiveElsewhere(BadUserInput):
+    """Live operations are not served over plain HTTP requests."""
+
+
+class TooLarge(LimitReached):
+    """The request is too large."""
+
+
+class TooSlow(DeadlineExceeded):
+    """The request did not arrive in time."""
+
+
+NOT_HERE: Mapping[OperationType, type[GatewayError]] = {
+    OperationType.MUTATION: NotByGet,
+    OperationType.SUBSCRIPTION: LiveElsewhere,
+}
+STATUS: Mapping[type[GatewayError], int] = {Unsupported: 415, NotByGet: 405, TooLarge: 413, TooSlow: 408}
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Reads a request, finds out who calls, executes, answers."""
+
+    services: Services
+    authentication: Authentication
+    limits: Http
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer one HTTP request; every refusal is a coded GraphQL error."""
+        if request.method == "GET" and "query" not in request.query_params and _from_browser(request):
+            return HTMLResponse(get_graphql_ide_html())
+        accepted = media.chosen(request.headers.get("accept"))
+        if accepted is None:
+            return refused(Unacceptable(), status=406)
+        try:
+            return await self._answer(request, accepted)
+        except GatewayError as error:
+            return refused(error, accepted=accepted, status=STATUS.get(type(error)))
+
+    async def _answer(self, request: Request, accepted: str) -> Response:
+        deadline = monotonic() + self.limits.deadline_seconds
+        viewer = await self._viewer(request)
+        operation = await self._operation(request)
+        errand = Errand(viewer, request.state.request_id, deadline)
+        result = await self._executed(operation, errand, ALLOWED[request.method])
+        return answered(result, accepted, errand.request_id)
+
+    async def _viewer(self, request: Request) -> Viewer:
+        claims = await self.authentication.claims(request.headers.get("authorization"))
+        viewer = await self.services.identity.viewer(
+            self.authentication.email(claims),
+            subject=self.authentication.zuid(claims),
+            organization_id=request.headers.get(ORGANIZATION_HEADER),
+        )
+        structlog.contextvars.bind_contextvars(viewer=viewer.id)
+        return viewer
+
+    async def _operation(self, request: Request) -> Operation:
+        if request.method == "GET":
+            return Operation.from_parameters(_single(request))
+        if not _is_json(request.headers):
+            raise Unsupported
+        return Operation.from_body(await self._body(request))
+
+    async def _body(self, request: Request) -> bytes:
+        limit = self.limits.body_bytes
+        declared = request.headers.get("content-length", "0")
+        body = bytearray()
+        if not declared.isdecimal() or int(declared) > limit:
+            raise TooLarge(hint=f"At most {limit} bytes.")
+        async with _receiving(self.limits.receive_seconds):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise TooLarge(hint=f"At most {limit} bytes.")
+        return bytes(body)
+
+    async def _executed(
+        self, operation: Operation, errand: Errand, allowed: Iterable[OperationType]
+    ) -> ExecutionResult:
+        context = Context(services=self.services, viewer=errand.viewer, errand=errand)
+        try:
+            async with asyncio.timeout(errand.remaining + GRACE_SECONDS):
+                result = await schema.execute(
+                    operation.query,
+                    variable_values=operation.variables,
+                    context_value=context,
+                    operation_name=operation.name,
+                    allowed_operation_types=allowed,
+                )
+        except InvalidOperationTypeError as error:
+            raise NOT_HERE[error.operation_type] from error
+        except CannotGetOperationTypeError as error:
+            raise Malformed("There is no such operation in the query.", field=["operationName"]) from error
+        except TimeoutError as error:
+            raise DeadlineExceeded from error
+        return result
+
+
+@asynccontextmanager
+async def _receiving(seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise TooSlow from error
+
+
+def _from_browser(request: Request) -> bool:
+    return media.wants_page(request.headers.get("accept"))
+
+
+def _is_json(headers: Headers) -> bool:
+    kind, *parameters = (part.strip().lower() for part in headers.get("content-type", "").split(";"))
+    charsets = {part.partition("=")[2].strip('"') for part in parameters if part.startswith("charset=")}
+    plain = headers.get("content-encoding", "identity").lower() == "identity"
+    return kind == media.JSON and charsets <= {"utf-8", "utf8"} and plain
+
+
+def _single(request: Request) -> dict[str, str]:
+    items = request.query_params.multi_items()
+    fields = dict(items)
+    if len(fields) != len(items):
+        raise Malformed("A parameter stands twice in the URL.")
+    return fields

@@ -1,0 +1,45 @@
+"""Which of the two media types of GraphQL over HTTP an answer has."""
+
+from collections.abc import Iterator
+
+GRAPHQL = "application/graphql-response+json"
+JSON = "application/json"
+HTML = "text/html"
+OFFERED = (GRAPHQL, JSON)
+
+
+def chosen(accept: str | None) -> str | None:
+    """The offered type that the client likes best; None when it takes neither. Without a wish it is GraphQL's own."""
+    if not accept or not accept.strip():
+        return GRAPHQL
+    ranges = list(_ranges(accept))
+    best = max(OFFERED, key=lambda media: _liking(media, ranges))
+    return best if _liking(best, ranges) > (0, 0) else None
+
+
+def wants_page(accept: str | None) -> bool:
+    """Whether a browser asks for a page to read."""
+    return any(media == HTML and quality for media, quality in _ranges(accept or ""))
+
+
+def _ranges(accept: str) -> Iterator[tuple[str, float]]:
+    for item in accept.lower().split(","):
+        media, *parameters = (part.strip() for part in item.split(";"))
+        quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
+        yield media, _number(quality)
+
+
+def _number(quality: str) -> float:
+    try:
+        return min(1.0, max(0.0, float(quality)))
+    except ValueError:
+        return 0.0
+
+
+def _liking(media: str, ranges: list[tuple[str, float]]) -> tuple[float, int]:
+    """Quality, then how exactly it was named; an exact name decides over a wildcard."""
+    for precision, pattern in ((2, media), (1, "application/*"), (0, "*/*")):
+        for named, quality in ranges:
+            if named == pattern:
+                return quality, precision if quality else 0
+    return 0.0, 0

@@ -1,0 +1,132 @@
+"""A GraphQL operation as it arrives over HTTP; anything else is refused before it is looked at."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any, NoReturn
+
+from services.errors import BadUserInput
+
+DEPTH = 64
+"""Levels of objects and lists in a body."""
+NUL = re.compile(r"\\u0000|\\u\{0+\}")
+
+
+class Malformed(BadUserInput):
+    """The request is not a GraphQL request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """What a client wants executed."""
+
+    query: str
+    variables: dict[str, Any] | None = None
+    name: str | None = None
+
+    @classmethod
+    def from_body(cls, body: bytes) -> "Operation":
+        """Read a JSON body; raises `Malformed`."""
+        fields = _json(body)
+        if isinstance(fields, list):
+            raise Malformed("Batches are not supported.", hint="Send one operation a request.")
+        return cls.from_fields(fields)
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, str]) -> "Operation":
+        """Read a URL's query string, in which `variables` and `extensions` are JSON; raises `Malformed`."""
+        fields: dict[str, Any] = dict(parameters)
+        for name in ("variables", "extensions"):
+            if name in fields:
+                fields[name] = _json(fields[name].encode())
+        return cls.from_fields(fields)
+
+    @classmethod
+    def from_fields(cls, fields: Any) -> "Operation":
+        """Check the shape of a decoded request; raises `Malformed`."""
+        if not isinstance(fields, dict):
+            raise Malformed("The request must be a JSON object.", hint='Send {"query": "…"}.')
+        query = _typed(fields, "query", str)
+        if not query or not query.strip():
+            raise Malformed("The request has no query.", field=["query"])
+        if NUL.search(query):
+            raise Malformed("The query holds a NUL character.", field=["query"])
+        _typed(fields, "extensions", dict)
+        return cls(query, _typed(fields, "variables", dict), _typed(fields, "operationName", str))
+
+
+def _typed(fields: Mapping[str, Any], name: str, kind: type) -> Any:
+    value = fields.get(name)
+    if value is not None and type(value) is not kind:
+        word = "a string" if kind is str else "an object"
+        raise Malformed(f"{name} must be {word}.", field=[name])
+    return value
+
+
+def _json(body: bytes) -> Any:
+    """Strict JSON: UTF-8, no key twice, no NaN, no infinite number, no lone surrogates or NUL, not too deep."""
+    try:
+        value = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+    except UnicodeDecodeError as error:
+        raise Malformed("The request is not UTF-8.") from error
+    except RecursionError as error:
+        raise Malformed(f"The request is nested deeper than {DEPTH} levels.") from error
+    except ValueError as error:
+        raise Malformed("The request is not valid JSON.", hint=_explained(error)) from error
+    _check(value)
+    return value
+
+
+def _explained(error: ValueError) -> str | None:
+    return str(error) if isinstance(error, json.JSONDecodeError) else None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise Malformed("A key stands twice in one object.")
+    return fields
+
+
+def _no_constant(word: str) -> NoReturn:
+    raise Malformed(f"{word} is not JSON.")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if number in (float("inf"), float("-inf")):
+        raise Malformed("A number is too large.")
+    return number
+
+
+def _check(value: Any) -> None:
+    level = [value]
+    for _ in range(DEPTH + 1):
+        for text in level:
+            if isinstance(text, str):
+                _check_text(text)
+        level = list(chain.from_iterable(map(_children, level)))
+        if not level:
+            return
+    raise Malformed(f"The request is nested deeper than {DEPTH} levels.")
+
+
+def _children(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        yield from value
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def _check_text(text: str) -> None:
+    if text.isascii() and "\0" not in text:
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise Malformed("A text holds half of a character (a lone surrogate).") from error
+    if "\0" in text:
+        raise Malformed("A text holds a NUL character.")

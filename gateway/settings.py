@@ -1,0 +1,161 @@
+"""Everything that can be set, checked once at start. Environment variables begin with GATEWAY_."""
+
+import base64
+import binascii
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+DataCenter = Literal["com", "eu", "in", "com.au", "jp", "ca", "sa", "com.cn", "uk"]
+KEY_BYTES = 32
+
+
+def _listed(value: Any) -> Any:
+    """`a, b` in an environment variable is a list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Group(BaseModel):
+    """Settings of one concern; a name that is not known is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Http(Group):
+    """What a request may cost before any field is resolved."""
+
+    body_bytes: int = Field(default=1024 * 1024, gt=0)
+    deadline_seconds: float = Field(default=30, gt=0)
+    """All waits of one request end by then."""
+    receive_seconds: float = Field(default=10, gt=0)
+    """A request that has not arrived in full by then is refused."""
+    origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Web origins whose pages may call from a browser."""
+
+    _list = field_validator("origins", mode="before")(_listed)
+
+
+class OpenId(Group):
+    """Whose ID tokens sign a user in."""
+
+    issuers: Annotated[tuple[str, ...], NoDecode] = Field(min_length=1)
+    audience: str
+    jwks_uri: str | None = None
+    """Where the keys are, when the issuer offers no discovery; for a single issuer only."""
+    algorithms: Annotated[tuple[Algorithm, ...], NoDecode] = Field(default=("RS256", "ES256"), min_length=1)
+    email_claim: str = "email"
+    subject_is_zuid: bool = False
+    """The issuers are Zoho's Accounts, whose `sub` is the person's number and outlives a change of address."""
+    leeway_seconds: int = Field(default=30, ge=0, le=300)
+    refetch_seconds: float = Field(default=30, ge=0)
+    """A token with an unknown key has the keys fetched again at most this often."""
+    keys_seconds: float = Field(default=3600, gt=0)
+    """Keys older than this are fetched again, so that a withdrawn key stops working."""
+
+    _list = field_validator("issuers", "algorithms", mode="before")(_listed)
+
+    @model_validator(mode="after")
+    def _one_issuer_for_one_address(self) -> Self:
+        if self.jwks_uri and len(self.issuers) > 1:
+            raise ValueError("jwks_uri belongs to one issuer; several issuers are found by discovery")
+        return self
+
+
+class Zoho(Group):
+    """The OAuth client registered at Zoho's API console. Without it the gateway runs on the sandbox."""
+
+    client_id: str
+    client_secret: SecretStr
+    origin: str | None = None
+    """One address under which all data centres are found, as the stand-alone sandbox serves them."""
+
+
+class Upstream(Group):
+    """What one organization may spend in Books, and likewise in Billing: their documented limits."""
+
+    calls_per_minute: int = Field(default=100, ge=1)
+    calls_at_once: int = Field(default=10, ge=1)
+
+
+class SandboxOptions(Group):
+    """The products that stand in for Zoho while no OAuth client is set."""
+
+    scale: int = Field(default=1, ge=1, le=100)
+
+
+class Jobs(Group):
+    """Who works on jobs."""
+
+    inside: bool | None = None
+    """The serving process itself; without a wish, in the demo only."""
+
+
+class Logs(Group):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class Settings(BaseSettings):
+    """All settings. `GATEWAY_OPENID__AUDIENCE` sets `openid.audience`; DATABASE_URL is honoured as well."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="GATEWAY_", env_nested_delimiter="__", frozen=True, extra="forbid", populate_by_name=True
+    )
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65535)
+    data: Path = Path("var")
+    """Where the embedded PostgreSQL and the sandbox keep their records."""
+    database_url: SecretStr | None = Field(
+        default=None, validation_alias=AliasChoices("GATEWAY_DATABASE_URL", "DATABASE_URL")
+    )
+    """PostgreSQL; without it an embedded one runs under `data`."""
+    sealing_keys: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """32 bytes each, base64. The first seals stored tokens, all open them."""
+    zoho: Zoho | None = None
+    openid: OpenId | None = None
+    http: Http = Http()
+    upstream: Upstream = Upstream()
+    sandbox: SandboxOptions = SandboxOptions()
+    jobs: Jobs = Jobs()
+    logs: Logs = Logs()
+
+    _list = field_validator("sealing_keys", mode="before")(_listed)
+
+    @field_validator("sealing_keys")
+    @classmethod
+    def _keys_are_long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for key in keys:
+            if len(_decoded(key)) != KEY_BYTES:
+                raise ValueError("each key must be 32 bytes in base64: make one with `openssl rand -base64 32`")
+        return keys
+
+    @model_validator(mode="after")
+    def _real_products_need_real_settings(self) -> Self:
+        missing = [name for name in ("openid", "sealing_keys", "database_url") if not getattr(self, name)]
+        if self.zoho and missing:
+            names = ", ".join(f"GATEWAY_{name.upper()}" for name in missing)
+            raise ValueError(f"with GATEWAY_ZOHO__CLIENT_ID set, these are needed as well: {names}")
+        return self
+
+    @property
+    def demo(self) -> bool:
+        """Whether the sandbox stands in for Zoho."""
+        return self.zoho is None
+
+    @property
+    def keys(self) -> tuple[bytes, ...]:
+        """The sealing keys as bytes."""
+        return tuple(_decoded(key) for key in self.sealing_keys)
+
+
+def _decoded(key: SecretStr) -> bytes:
+    try:
+        return base64.b64decode(key.get_secret_value(), validate=True)
+    except binascii.Error as error:
+        raise ValueError("a sealing key must be base64") from error

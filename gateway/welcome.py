@@ -1,0 +1,32 @@
+"""What `serve` prints once it answers."""
+
+import os
+import sys
+from pathlib import Path
+
+from gateway.demo import PEOPLE
+from gateway.settings import Settings
+
+
+def welcome(settings: Settings, address: str) -> str:
+    """Where to go, and in the demo, as whom."""
+    lines = [f"Serving {address}/graphql; open it in a browser to try queries."]
+    if settings.demo:
+        lines += ["", "The sandbox stands in for Zoho. Sign in as one of its people with a token:", ""]
+        lines += [f"  {_python()} -m gateway token --as {name:10} # {role}" for name, role in PEOPLE.items()]
+        lines += ["", "A first query:", "", _query(address)]
+    return "\n".join([*lines, "", f"Ctrl-C stops everything. Data are kept in {settings.data}/.", ""])
+
+
+def _query(address: str) -> str:
+    return (
+        f"  curl {address}/graphql -H 'Content-Type: application/json' \\\n"
+        f'    -H "Authorization: Bearer $({_python()} -m gateway token --as staff)" \\\n'
+        """    -d '{"query": "{ viewer { name email permissions } }"}'"""
+    )
+
+
+def _python() -> str:
+    """The interpreter, as short as it can be written from here."""
+    path = os.path.relpath(sys.executable)
+    return path if len(path) < len(sys.executable) else str(Path(sys.executable))

@@ -1,0 +1,86 @@
+"""A client's filter as the parameters that the product applies; what it cannot apply is refused, never ignored."""
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from strawberry import UNSET
+from strawberry.utils.str_converters import to_camel_case
+
+from resolvers import ids
+from services.errors import BadUserInput, UnsupportedByProduct
+from services.kinds import Criterion, Kind
+
+MOST_TEXT = 100
+"""Characters the products search for at most (facts §1.4)."""
+
+
+def params(kind: Kind, where: Any, organization_id: str) -> dict[str, str]:
+    """The list parameters of a filter input.
+
+    Raises `UnsupportedByProduct` for a condition that the kind's product does not know, `BadUserInput` for a bad value.
+    """
+    if where is None:
+        return {}
+    return dict(_conditions(kind, where, organization_id))
+
+
+def _conditions(kind: Kind, where: Any, organization_id: str) -> Iterator[tuple[str, str]]:
+    for name, condition in given(where):
+        criterion = kind.filters.get(name)
+        if criterion is None:
+            raise _unsupported(kind, (name,))
+        operators = given(condition) if hasattr(condition, "__dataclass_fields__") else [("", condition)]
+        for operator, value in operators:
+            yield _parameter(kind, criterion, (name, operator), value, organization_id)
+
+
+def given(value: Any) -> Iterator[tuple[str, Any]]:
+    """The fields of an input that the client set to something."""
+    for field in fields(value):
+        item = getattr(value, field.name)
+        if item is not None and item is not UNSET:
+            yield field.name, item
+
+
+def _parameter(
+    kind: Kind, criterion: Criterion, path: tuple[str, str], value: Any, organization_id: str
+) -> tuple[str, str]:
+    suffix = criterion.operators.get(path[1])
+    if suffix is None:
+        raise _unsupported(kind, path)
+    return criterion.key + suffix, _text(path, value, organization_id)
+
+
+def _unsupported(kind: Kind, path: tuple[str, ...]) -> UnsupportedByProduct:
+    dotted = ".".join(to_camel_case(part) for part in ("where", *path) if part)
+    known = ", ".join(sorted(to_camel_case(name) for name in kind.filters))
+    return UnsupportedByProduct(
+        f"Zoho {kind.product.title()} cannot filter {kind.word}s by `{dotted}`.",
+        hint=f"It can filter them by: {known}.",
+        field=dotted.split("."),
+    )
+
+
+def _text(path: tuple[str, str], value: Any, organization_id: str) -> str:
+    field = ("where", *(to_camel_case(part) for part in path if part))
+    if path[0].endswith("_id"):
+        return ids.decode_as(organization_id, _NODE.get(path[0], "customer"), str(value), field=field)
+    for kind, write in _WRITE.items():
+        if isinstance(value, kind):
+            return write(value)
+    if not 1 <= len(str(value)) <= MOST_TEXT:
+        raise BadUserInput(f"Search for 1 to {MOST_TEXT} characters.", field=field)
+    return str(value)
+
+
+_NODE = {"item_id": "item", "salesperson_id": "salesperson", "vendor_id": "customer", "customer_id": "customer"}
+_WRITE: Mapping[type, Callable[[Any], str]] = {
+    Enum: lambda value: str(value.value),
+    dt.datetime: lambda value: value.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    dt.date: lambda value: str(value.isoformat()),
+    Decimal: lambda value: format(value, "f"),
+}

@@ -1,0 +1,67 @@
+"""What one request carries through the resolvers."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from graphql import GraphQLError, GraphQLResolveInfo
+
+from resolvers import ids
+from resolvers.loaders import Loaders
+from services import Services
+from services.errand import Errand
+from services.errors import Forbidden
+from services.policy import Decision, Viewer
+
+
+def forbidden(decision: Decision, coordinate: str) -> Forbidden:
+    """The refusal of a field: what is missing, where, and who can grant it."""
+    return Forbidden(
+        f"You need the permission {decision.permission} to use {coordinate}.",
+        hint=f"Ask {decision.granted_by}." if decision.granted_by else None,
+        coordinate=coordinate,
+        required=decision.permission,
+        missingFrom=[source.name for source in decision.missing_from],
+        grantedBy=decision.granted_by,
+    )
+
+
+@dataclass
+class Context:
+    """The services, the viewer and his errand; and the fields that were refused on the way."""
+
+    services: Services
+    viewer: Viewer
+    errand: Errand
+    errors: dict[tuple[int, str], GraphQLError] = field(default_factory=dict)
+    """Errors that belong to a field node rather than to a row, by node and coordinate."""
+
+    @cached_property
+    def loaders(self) -> Loaders:
+        """The request's batches."""
+        return Loaders(self.services, self.errand)
+
+    def refuse(self, decision: Decision, info: GraphQLResolveInfo[Any], coordinate: str) -> None:
+        """Note once that a field node was refused, however many rows it stands in."""
+        self.report(forbidden(decision, coordinate), info, coordinate)
+
+    def report(self, error: Exception, info: GraphQLResolveInfo[Any], coordinate: str) -> None:
+        """Note an error of a field node once; the answer carries it beside its data."""
+        node = info.field_nodes[0]
+        if (id(node), coordinate) not in self.errors:
+            extensions = getattr(error, "extensions", None)
+            self.errors[id(node), coordinate] = GraphQLError(
+                str(error), nodes=info.field_nodes, original_error=error, extensions=extensions
+            )
+
+    def global_id(self, kind: str, record_id: str) -> str:
+        """The global id of a record of the viewer's organization."""
+        return ids.encode(self.viewer.organization_id, kind, record_id)
+
+    def record_id(self, kind: str, text: Any, *path: str) -> str:
+        """The record id behind a client's global id; raises `BadUserInput` at `path`."""
+        return ids.decode_as(self.viewer.organization_id, kind, str(text), field=path or ("id",))
+
+    def any_id(self, text: Any, *path: str) -> tuple[str, str]:
+        """(kind, record id) behind a client's global id of any kind; raises `BadUserInput` at `path`."""
+        return ids.decode(self.viewer.organization_id, str(text), field=path or ("id",))

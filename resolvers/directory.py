@@ -1,0 +1,196 @@
+"""CRM accounts and contacts, the customers behind documents, and the people behind changes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from operator import attrgetter
+from typing import Any
+
+from resolvers import pagination
+from resolvers.context import Context
+from services.directory_values import Account, Contact, Customer
+from services.documents import Document
+from services.errand import Errand
+from services.errors import BadUserInput
+from services.kinds import kind_of
+from services.listing import Ranking, Stream, window
+from services.policy import Product
+from services.upstream.envelopes import LARGEST_PAGE, Rows
+
+_BY_ID = Ranking("id", str)
+SEARCH = range(2, 101)
+"""How many characters the CRM searches for."""
+MOST_FOUND = 1000
+"""Records that a search may find; the CRM gives them in an order of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """The customer or vendor of a document as its row names it; the rest is loaded when asked for."""
+
+    id: str
+    name: str | None
+    product: Product
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Someone who did something: a member where he is one, else what the product says of him."""
+
+    id: str | None
+    name: str | None
+    email: str | None
+
+
+def party(record: Document, _context: Context) -> Party | None:
+    """The customer or vendor of a document."""
+    if record.customer_id is None:
+        return None
+    return Party(record.customer_id, record.customer_name, kind_of(record).product)
+
+
+async def party_record(party: Party, context: Context) -> Customer:
+    """The full customer behind a document's row."""
+    loaders = context.loaders
+    loader = loaders.billing_customers if party.product is Product.BILLING else loaders.customers
+    return await loader.load(party.id)
+
+
+def of_party(name: str) -> Any:
+    """An attribute of the full customer."""
+    return derived_of_party(attrgetter(name))
+
+
+def derived_of_party(read: Callable[[Customer], Any]) -> Any:
+    """Something read off the full customer."""
+
+    async def resolve(party: Party, context: Context) -> Any:
+        return read(await party_record(party, context))
+
+    return resolve
+
+
+async def account_of(record: Document, context: Context) -> Account | None:
+    """The CRM account that the document's customer is linked with."""
+    found = party(record, context)
+    return await account_of_party(found, context) if found else None
+
+
+async def account_of_party(party: Party, context: Context) -> Account | None:
+    """The CRM account that a customer is linked with."""
+    crm_id = (await party_record(party, context)).zcrm_account_id
+    return await context.loaders.accounts.load(crm_id) if crm_id else None
+
+
+async def account(_root: Any, context: Context, id: str) -> Account:  # noqa: A002
+    """A CRM account by global id."""
+    return await context.loaders.accounts.load(context.record_id("account", id))
+
+
+async def contact(_root: Any, context: Context, id: str) -> Contact:  # noqa: A002
+    """A CRM contact by global id."""
+    return await context.loaders.contacts.load(context.record_id("contact", id))
+
+
+async def account_of_contact(contact: Contact, context: Context) -> Account | None:
+    """The account a contact belongs to."""
+    return await context.loaders.accounts.load(contact.account_id) if contact.account_id else None
+
+
+async def accounts(
+    _root: Any, context: Context, first: int | None = None, after: str | None = None, search: str | None = None
+) -> pagination.Page:
+    """CRM accounts."""
+    return await _page(
+        context, "accounts", partial(_listed, context.services.crm.accounts, search), first, after, search
+    )
+
+
+async def contacts(
+    _root: Any, context: Context, first: int | None = None, after: str | None = None, search: str | None = None
+) -> pagination.Page:
+    """CRM contacts."""
+    return await _page(
+        context, "contacts", partial(_listed, context.services.crm.contacts, search), first, after, search
+    )
+
+
+async def contacts_of(
+    account: Account, context: Context, first: int | None = None, after: str | None = None
+) -> pagination.Page:
+    """The contacts of an account."""
+
+    async def read(errand: Errand, page: int, per_page: int) -> Rows[Any]:
+        return await context.services.crm.contacts_of(errand, account.id, page, per_page)
+
+    return await _page(context, "contacts", read, first, after, account.id)
+
+
+async def _listed(crm: Any, search: str | None, errand: Errand, page: int, per_page: int) -> Rows[Any]:
+    if search is None:
+        page_read: Rows[Any] = await crm(errand, page, per_page)
+        return page_read
+    if len(search) not in SEARCH:
+        raise BadUserInput(f"Search for {SEARCH[0]} to {SEARCH[-1]} characters.", field=("search",))
+    found = await _everything(crm, errand, search)
+    start = (page - 1) * per_page
+    return Rows(found.rows[start : start + per_page], len(found.rows) > start + per_page, found.at)
+
+
+async def _everything(crm: Any, errand: Errand, search: str) -> Rows[Any]:
+    """All that a search finds, in the order of lists."""
+    rows: list[Any] = []
+    for page in range(1, MOST_FOUND // LARGEST_PAGE + 1):
+        read = await crm(errand, page, LARGEST_PAGE, word=search)
+        rows += read.rows
+        if not read.more:
+            return Rows(sorted(rows, key=_BY_ID.value, reverse=True), more=False, at=read.at)
+    raise BadUserInput(f"More than {MOST_FOUND} records match.", field=("search",), hint="Search for more letters.")
+
+
+async def _page(
+    context: Context, what: str, read: Any, first: int | None, after: str | None, identity: str | None
+) -> pagination.Page:
+    asked = pagination.asked(_BY_ID, first, after, context.viewer.organization_id, what, identity)
+    stream = Stream(what, 0, partial(read, context.errand))
+    return asked.page(await window([stream], _BY_ID, asked.first, asked.after))
+
+
+async def created_by(record: Document, context: Context) -> Person | None:
+    """Who created a record in the product."""
+    return await _person(context, record.created_by_id, record.created_by_name)
+
+
+async def last_modified_by(record: Document, context: Context) -> Person | None:
+    """Who changed a record last in the product."""
+    return await _person(context, record.last_modified_by_id, None)
+
+
+async def submitted_by(record: Any, context: Context) -> Person | None:
+    """Who submitted a document for approval."""
+    return await _person(context, record.submitted_by, record.submitted_by_name, record.submitted_by_email)
+
+
+async def approver(record: Any, context: Context) -> Person | None:
+    """Who approved a document."""
+    return await _person(context, record.approver_id, None)
+
+
+async def _person(context: Context, user_id: str | None, name: str | None, email: str | None = None) -> Person | None:
+    if user_id is None and name is None:
+        return None
+    member = await context.loaders.people.load(user_id) if user_id else None
+    if member is None:
+        return Person(None, name, email)
+    return Person(context.global_id("user", member.id), member.name, member.email)
+
+
+async def acting_user(record: Document, context: Context) -> Person | None:
+    """The integration user that the owner's access acted for, as noted in the record's custom field."""
+    noted = next((f.value for f in record.custom_fields if f.api_name == context.viewer.acting_user_field), None)
+    if not noted:
+        return None
+    member = await context.loaders.members.load(str(noted).casefold())
+    if member is None:
+        return Person(None, None, str(noted))
+    return Person(context.global_id("user", member.id), member.name, member.email)

@@ -1,0 +1,235 @@
+"""Documents: one of a kind, pages of a kind, the pages of an account or contact, and all five kinds merged."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from resolvers import conditions, pagination
+from resolvers.context import Context, forbidden
+from services.documents import Document, Module
+from services.errors import BadUserInput, Forbidden, GatewayError, UnsupportedByProduct
+from services.kinds import KINDS, Kind, Order
+from services.listing import Stream, ranking, window
+from services.policy import Source
+from services.upstream.envelopes import Rows
+
+Resolver = Callable[..., Awaitable[Any]]
+
+
+def one(module: Module) -> Resolver:
+    """The record of a global id, complete."""
+
+    async def resolve(_root: Any, context: Context, id: str) -> Document:  # noqa: A002
+        return await fetch(context, module, context.record_id(module, id))
+
+    return resolve
+
+
+async def fetch(context: Context, module: Module, record_id: str) -> Document:
+    """A full record; a scoped viewer learns that the scope withholds it."""
+    try:
+        return await context.loaders.documents(module).load(record_id)
+    except Forbidden as error:
+        raise _scoped(error, context, module) from error
+
+
+def _scoped(error: Forbidden, context: Context, module: Module) -> Forbidden:
+    if not context.viewer.grant(module).assigned_only:
+        return error
+    return Forbidden(
+        "The record belongs to a customer who is not assigned to you.",
+        hint=f"Ask {Source.RECORD_SCOPE.value}.",
+        **{**error.details, "missingFrom": [Source.RECORD_SCOPE.name], "grantedBy": Source.RECORD_SCOPE.value},
+        required=f"{module}.view",
+    )
+
+
+def many(module: Module) -> Resolver:
+    """A page of a kind: filtered, ordered, or through a custom view."""
+    kind = KINDS[module]
+
+    async def resolve(
+        _root: Any,
+        context: Context,
+        first: int | None = None,
+        after: str | None = None,
+        where: Any = None,
+        order_by: Any = None,
+        view: str | None = None,
+    ) -> pagination.Page:
+        filters = conditions.params(kind, where, context.viewer.organization_id) | _view(kind, view, context)
+        order, descending = (order_by.field, order_by.direction.value == "desc") if order_by else _NEWEST
+        return await _page(context, kind, filters, order, descending, first, after)
+
+    return resolve
+
+
+_NEWEST = (Order.CREATED_AT, True)
+
+
+def _view(kind: Kind, view: str | None, context: Context) -> dict[str, str]:
+    if view is None:
+        return {}
+    module, _, place = context.record_id("view", view, "view").partition("_")
+    titles = list(kind.views)
+    if module != kind.module or not place.isdigit() or int(place) >= len(titles):
+        raise BadUserInput(
+            f"That custom view is not one of {kind.word}s.", field=("view",), hint="Query `customViews`."
+        )
+    return {"filter_by": kind.views[titles[int(place)]]}
+
+
+async def _page(
+    context: Context,
+    kind: Kind,
+    filters: Mapping[str, str],
+    order: Order,
+    descending: bool,
+    first: int | None,
+    after: str | None,
+    parent: str | None = None,
+) -> pagination.Page:
+    rank = ranking(order, descending=descending)
+    asked = pagination.asked(rank, first, after, context.viewer.organization_id, kind.module, filters, parent)
+    streams = [_stream(context, kind, {**filters, **_sort(kind, order, descending)})]
+    return asked.page(await window(streams, rank, asked.first, asked.after))
+
+
+def _sort(kind: Kind, order: Order, descending: bool) -> dict[str, str]:
+    if order in kind.sort:
+        return {"sort_column": kind.sort[order], "sort_order": "D" if descending else "A"}
+    if not kind.sort and descending and order in (Order.CREATED_AT, Order.DATE):
+        return {}  # newest first is the only order the product has, by its own default
+    names = ", ".join(sorted(known.name for known in kind.sort)) or "CREATED_AT (newest first)"
+    raise UnsupportedByProduct(
+        f"Zoho {kind.product.title()} cannot order {kind.word}s by {order.name}{'' if descending else ' ascending'}.",
+        hint=f"It can order them by: {names}.",
+        field=["orderBy"],
+    )
+
+
+def _stream(context: Context, kind: Kind, params: Mapping[str, str], name: str = "", rank: int = 0) -> Stream:
+    async def read(page: int, per_page: int) -> Rows[Any]:
+        return await context.services.documents.rows(context.errand, kind, params, page, per_page)
+
+    return Stream(name or kind.module, rank, read)
+
+
+def related(module: Module, what: str) -> Resolver:
+    """The documents of a CRM account or contact (`what`), newest first: those of the customers linked with it."""
+    kind = KINDS[module]
+
+    async def resolve(
+        record: Any, context: Context, first: int | None = None, after: str | None = None
+    ) -> pagination.Page:
+        rank = ranking(Order.CREATED_AT)
+        asked = pagination.asked(rank, first, after, context.viewer.organization_id, module, what, record.id)
+        streams = await _of_parties(context, kind, what, record.id, Order.CREATED_AT)
+        if not streams:
+            return pagination.empty(datetime.now(UTC))
+        return asked.page(await window(streams, rank, asked.first, asked.after))
+
+    return resolve
+
+
+async def _of_parties(
+    context: Context, kind: Kind, what: str, crm_id: str, order: Order, rank: int = 0
+) -> list[Stream]:
+    parties = await context.loaders.parties.load((kind.product, what, crm_id))
+    sort = _sort(kind, order, descending=True)
+    return [
+        _stream(context, kind, {f"{kind.party}_id": party.id, **sort}, f"{kind.module}.{party.id}", rank)
+        for party in parties
+        if party.contact_type in (None, kind.party)
+    ]
+
+
+async def merged(
+    _root: Any,
+    context: Context,
+    first: int | None = None,
+    after: str | None = None,
+    modules: list[Module] | None = None,
+    where: Any = None,
+    *,
+    info: Any,
+) -> pagination.Page:
+    """All kinds in one list by date, newest first; a kind that is missing is named in one error."""
+
+    async def streams(kind: Kind, rank: int) -> list[Stream]:
+        filters = conditions.params(kind, where, context.viewer.organization_id)
+        return [_stream(context, kind, {**filters, **_sort(kind, Order.DATE, descending=True)}, rank=rank)]
+
+    identity = (modules, where and sorted(_flat(where)))
+    return await _merge(context, info, modules, first, after, identity, streams)
+
+
+def merged_of(what: str) -> Resolver:
+    """All kinds of a CRM account or contact in one list by date, newest first."""
+
+    async def resolve(
+        record: Any,
+        context: Context,
+        first: int | None = None,
+        after: str | None = None,
+        modules: list[Module] | None = None,
+        *,
+        info: Any,
+    ) -> pagination.Page:
+        async def streams(kind: Kind, rank: int) -> list[Stream]:
+            return await _of_parties(context, kind, what, record.id, Order.DATE, rank)
+
+        return await _merge(context, info, modules, first, after, (modules, what, record.id), streams)
+
+    return resolve
+
+
+async def _merge(
+    context: Context,
+    info: Any,
+    modules: list[Module] | None,
+    first: int | None,
+    after: str | None,
+    identity: Any,
+    streams: Callable[[Kind, int], Awaitable[list[Stream]]],
+) -> pagination.Page:
+    rank = ranking(Order.DATE)
+    asked = pagination.asked(rank, first, after, context.viewer.organization_id, "documents", identity)
+    kinds = [kind for kind in KINDS.values() if modules is None or kind.module in modules]
+    report = partial(_report, context, info)
+    seen = [kind for kind in kinds if _seen(context, kind, report)]
+    made = await asyncio.gather(*(streams(kind, _RANK[kind.module]) for kind in seen), return_exceptions=True)
+    found: list[Stream] = []
+    for kind, result in zip(seen, made, strict=True):
+        if isinstance(result, list):
+            found += result
+        elif isinstance(result, GatewayError):
+            report(kind.module, result)
+        else:
+            raise result
+    if not found:
+        return pagination.empty(datetime.now(UTC))
+    read = await window(found, rank, asked.first, asked.after, tolerant=True)
+    for name, failure in read.failures.items():
+        report(Module(name.partition(".")[0]), failure)
+    return asked.page(read)
+
+
+_RANK = {module: place for place, module in enumerate(KINDS)}
+
+
+def _seen(context: Context, kind: Kind, report: Callable[[Module, Exception], None]) -> bool:
+    decision = context.viewer.decide(f"{kind.module}.view")
+    if not decision.granted:
+        report(kind.module, forbidden(decision, f"{kind.type.__name__}"))
+    return decision.granted
+
+
+def _report(context: Context, info: Any, module: Module, error: Exception) -> None:
+    context.report(error, info, f"documents.{module.name}")
+
+
+def _flat(where: Any) -> list[str]:
+    return [f"{name}={value!r}" for name, value in conditions.given(where)]

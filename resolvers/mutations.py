@@ -1,0 +1,118 @@
+"""Writes: the input's global ids and permissions checked, the rest is `services.writes`."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from strawberry import UNSET
+from strawberry.utils.str_converters import to_camel_case
+
+from resolvers.context import Context
+from services.documents import Document, Module
+from services.drafts import Problem
+from services.kinds import KINDS
+from services.writes import Written
+
+Requirement = Callable[[Any], str | None]
+"""The permission that a field of the input states."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A mutation's answer."""
+
+    written: Written
+
+    @property
+    def document(self) -> Document | None:
+        """The record as it is after the write."""
+        return self.written.document
+
+    @property
+    def outcome(self) -> str:
+        """What became of the write."""
+        return self.written.outcome
+
+    @property
+    def user_errors(self) -> list[Problem]:
+        """All mistakes at once."""
+        return list(self.written.user_errors)
+
+
+def create(module: Module, requirement: Requirement) -> Callable[..., Any]:
+    """Make a record of a kind."""
+    kind = KINDS[module]
+
+    async def resolve(_root: Any, context: Context, input: Any, idempotency_key: str) -> Payload:  # noqa: A002
+        draft, refused = _draft(context, input, requirement)
+        writes = context.services.writes
+        return Payload(await writes.create(context.errand, kind, draft, idempotency_key, refused))
+
+    return resolve
+
+
+def update(module: Module, requirement: Requirement) -> Callable[..., Any]:
+    """Change a record of a kind."""
+    kind = KINDS[module]
+
+    async def resolve(_root: Any, context: Context, id: str, input: Any, idempotency_key: str) -> Payload:  # noqa: A002
+        record_id = context.record_id(module, id)
+        draft, refused = _draft(context, input, requirement)
+        writes = context.services.writes
+        return Payload(await writes.update(context.errand, kind, record_id, draft, idempotency_key, refused))
+
+    return resolve
+
+
+async def write_outcome(_root: Any, context: Context, idempotency_key: str) -> Payload | None:
+    """What became of the viewer's write under a key."""
+    found = await context.services.writes.outcome(context.errand, idempotency_key)
+    return Payload(found) if found else None
+
+
+def _draft(context: Context, input: Any, requirement: Requirement) -> tuple[dict[str, Any], list[Problem]]:  # noqa: A002
+    draft = dict(_values(context, input, ("input",)))
+    return draft, list(_refusals(context, input, requirement))
+
+
+def _refusals(context: Context, input: Any, requirement: Requirement) -> Iterator[Problem]:  # noqa: A002
+    """A problem for each field that the viewer may not set."""
+    for field in input.__strawberry_definition__.fields:
+        permission = requirement(field)
+        if permission is None or getattr(input, field.python_name) is UNSET:
+            continue
+        decision = context.viewer.decide(permission)
+        if not decision.granted:
+            missing = " and ".join(source.name for source in decision.missing_from)
+            yield Problem(
+                ("input", to_camel_case(field.python_name)),
+                f"You may not set this: {missing} does not grant {permission}.",
+                "FORBIDDEN",
+                f"Ask {decision.granted_by}.",
+            )
+
+
+def _values(context: Context, value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:
+    for name, item in _set(value):
+        yield _NAMES.get(name, name), _value(context, name, item, (*path, to_camel_case(name)))
+
+
+def _set(value: Any) -> Iterator[tuple[str, Any]]:
+    for field in value.__strawberry_definition__.fields:
+        item = getattr(value, field.python_name)
+        if item is not UNSET:
+            yield field.python_name, item
+
+
+def _value(context: Context, name: str, item: Any, path: tuple[str, ...]) -> Any:
+    if isinstance(item, list):
+        return [_value(context, name, one, (*path, str(place))) for place, one in enumerate(item)]
+    if hasattr(item, "__strawberry_definition__"):
+        return dict(_values(context, item, path))
+    if name in _IDS and item is not None:
+        return context.record_id(_IDS[name], item, *path)
+    return item
+
+
+_NAMES: Mapping[str, str] = {"vendor_id": "customer_id"}
+_IDS: Mapping[str, str] = {"customer_id": "customer", "vendor_id": "customer", "item_id": "item"}

@@ -1,0 +1,148 @@
+"""Everything that can be asked, a line a field."""
+
+import strawberry
+
+from resolvers import access, audit, directory, mutations, nodes, views
+from resolvers import documents as resolve
+from resolvers.relations import Derived, Reporting
+from schema.access import AccessExplanation, Viewer
+from schema.audit import AuditEvent, AuditFilter
+from schema.connections import Connection, listed, lists
+from schema.directory import Account, Contact
+from schema.documents import FinanceDocument, Node
+from schema.filters import (
+    DocumentFilter,
+    DocumentOrder,
+    EstimateFilter,
+    InvoiceFilter,
+    PurchaseOrderFilter,
+    SalesOrderFilter,
+    SubscriptionFilter,
+)
+from schema.kinds import Estimate, Invoice, PurchaseOrder, SalesOrder, Subscription
+from schema.payloads import WriteOutcome
+from schema.permissions import Argument, field, guarded, required
+from services.documents import Module
+
+BY_ID = {"id": required(strawberry.ID, "The global id.")}
+SEARCH = Argument(str | None, "Words to look for, 2 to 100 characters.")
+
+
+def narrowed(where: type) -> dict[str, Argument]:
+    """The arguments of a list of one kind."""
+    return lists(
+        where=listed(where, "Which records; what the product cannot apply is refused."),
+        order_by=listed(DocumentOrder, "In which order; newest first when left out."),
+        view=listed(strawberry.ID, "Through this custom view: an `id` from `customViews`."),
+    )
+
+
+@guarded("public", description="A predefined custom view of a module.")
+class CustomView:
+    """`views.View`."""
+
+    id: strawberry.ID = field("public", Derived(views.view_id), description="Give it as `view:` to a list.")
+    name: str = field("public", description="Its title.")
+    module: Module = field("public", description="The module it belongs to.")
+
+
+@guarded("public", description="Everything that can be asked. All of it runs under the viewer's own access.")
+class Query:
+    """The root of queries."""
+
+    viewer: Viewer = field("public", access.viewer, description="The signed-in user.")
+    node: Node | None = field(
+        "public", nodes.node, args=BY_ID, description="Any record by its global id; null when there is none."
+    )
+    nodes: list[Node | None] = field(
+        "public",
+        nodes.nodes,
+        args={"ids": required(list[strawberry.ID], "Up to 100 global ids.")},
+        description="Records by their global ids, in that order.",
+    )
+
+    estimate: Estimate | None = field(
+        "estimates.view", resolve.one(Module.ESTIMATES), args=BY_ID, description="One estimate."
+    )
+    estimates: Connection[Estimate] | None = field(
+        "estimates.view", resolve.many(Module.ESTIMATES), args=narrowed(EstimateFilter), description="Estimates."
+    )
+    invoice: Invoice | None = field(
+        "invoices.view", resolve.one(Module.INVOICES), args=BY_ID, description="One invoice."
+    )
+    invoices: Connection[Invoice] | None = field(
+        "invoices.view", resolve.many(Module.INVOICES), args=narrowed(InvoiceFilter), description="Invoices."
+    )
+    sales_order: SalesOrder | None = field(
+        "salesOrders.view", resolve.one(Module.SALES_ORDERS), args=BY_ID, description="One sales order."
+    )
+    sales_orders: Connection[SalesOrder] | None = field(
+        "salesOrders.view",
+        resolve.many(Module.SALES_ORDERS),
+        args=narrowed(SalesOrderFilter),
+        description="Sales orders.",
+    )
+    purchase_order: PurchaseOrder | None = field(
+        "purchaseOrders.view", resolve.one(Module.PURCHASE_ORDERS), args=BY_ID, description="One purchase order."
+    )
+    purchase_orders: Connection[PurchaseOrder] | None = field(
+        "purchaseOrders.view",
+        resolve.many(Module.PURCHASE_ORDERS),
+        args=narrowed(PurchaseOrderFilter),
+        description="Purchase orders.",
+    )
+    subscription: Subscription | None = field(
+        "subscriptions.view", resolve.one(Module.SUBSCRIPTIONS), args=BY_ID, description="One subscription."
+    )
+    subscriptions: Connection[Subscription] | None = field(
+        "subscriptions.view",
+        resolve.many(Module.SUBSCRIPTIONS),
+        args=narrowed(SubscriptionFilter),
+        description="Subscriptions.",
+    )
+    documents: Connection[FinanceDocument] | None = field(
+        "public",
+        Reporting(resolve.merged),
+        args=lists(
+            modules=Argument(list[Module] | None, "Only these modules."),
+            where=listed(DocumentFilter, "Which documents."),
+        ),
+        description="All five kinds in one list by date, newest first; a kind that is missing is named in one error.",
+    )
+
+    account: Account | None = field("accounts.view", directory.account, args=BY_ID, description="One CRM account.")
+    accounts: Connection[Account] | None = field(
+        "accounts.view", directory.accounts, args=lists(search=SEARCH), description="CRM accounts, newest first."
+    )
+    contact: Contact | None = field("contacts.view", directory.contact, args=BY_ID, description="One CRM contact.")
+    contacts: Connection[Contact] | None = field(
+        "contacts.view", directory.contacts, args=lists(search=SEARCH), description="CRM contacts, newest first."
+    )
+
+    custom_views: list[CustomView] | None = field(
+        "public",
+        views.views,
+        args={"module": required(Module, "The module.")},
+        description="The predefined custom views of a module.",
+    )
+    audit_trail: Connection[AuditEvent] | None = field(
+        "audit.view",
+        audit.trail,
+        args=lists(where=listed(AuditFilter, "Which events.")),
+        description="Every attempt to change something, newest first.",
+    )
+    explain_access: AccessExplanation | None = field(
+        "integration.manage",
+        access.explain,
+        args={
+            "user_id": required(strawberry.ID, "The user's global id."),
+            "permission": required(str, "The permission, such as `invoices.view.balance`."),
+        },
+        description="Which rules decided that this user may or may not, and who can change them.",
+    )
+    write_outcome: WriteOutcome | None = field(
+        "public",
+        mutations.write_outcome,
+        args={"idempotency_key": required(strawberry.ID, "The key of the write.")},
+        description="What became of a write of the viewer whose answer was lost; null when there was none.",
+    )

@@ -1,0 +1,89 @@
+"""The scalars of the contract: strict when read, exact when written."""
+
+import datetime as dt
+import re
+from decimal import Decimal, InvalidOperation
+from typing import Any, NewType
+
+import strawberry
+from strawberry.types.scalar import ScalarDefinition
+
+from services.errors import BadUserInput
+
+DateTime = NewType("DateTime", str)
+CurrencyCode = NewType("CurrencyCode", str)
+
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_ZONE_WITHOUT_COLON = re.compile(r"([+-]\d{2})(\d{2})$")
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
+
+
+def _read_date(value: Any) -> dt.date:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise BadUserInput(f"{value!r} is not a calendar date.", hint="Write it as 2026-03-31.")
+    try:
+        return dt.date.fromisoformat(value)
+    except ValueError as error:
+        raise BadUserInput(f"There is no day {value}.", hint="Write it as 2026-03-31.") from error
+
+
+def _read_time(value: Any) -> dt.datetime:
+    try:
+        moment = dt.datetime.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise BadUserInput(f"{value!r} is not a time.", hint="Write it as 2026-03-31T12:00:00+02:00.") from error
+    if moment.tzinfo is None:
+        raise BadUserInput(f"{value!r} lacks its offset.", hint="Write it as 2026-03-31T12:00:00+02:00.")
+    return moment
+
+
+def _write_time(value: Any) -> str:
+    """A datetime, or the products' own text, whose offset lacks the colon of ISO 8601's extended form."""
+    return value.isoformat() if isinstance(value, dt.datetime) else _ZONE_WITHOUT_COLON.sub(r"\1:\2", str(value))
+
+
+def _read_decimal(value: Any) -> Decimal:
+    text = str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not _NUMBER.fullmatch(text):
+        raise BadUserInput(
+            f"{str(value)[:40]!r} is not an amount.",
+            hint='Send a string such as "1234.50": at most 15 digits before the point and 6 after it.',
+        )
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise BadUserInput(f"{text!r} is not an amount.") from error
+
+
+def _read_currency(value: Any) -> str:
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Z]{3}", value):
+        raise BadUserInput(f"{value!r} is not a currency.", hint="Use an ISO 4217 code such as EUR.")
+    return value
+
+
+SCALARS: dict[object, ScalarDefinition] = {
+    dt.date: strawberry.scalar(
+        name="Date",
+        description="A calendar date of ISO 8601, such as `2026-03-31`.",
+        serialize=str,
+        parse_value=_read_date,
+    ),
+    DateTime: strawberry.scalar(
+        name="DateTime",
+        description="A moment of ISO 8601 with its offset, such as `2026-03-31T12:00:00+02:00`.",
+        serialize=_write_time,
+        parse_value=_read_time,
+    ),
+    Decimal: strawberry.scalar(
+        name="Decimal",
+        description='A decimal number as a string, never a float, with the exact digits: `"1234.50"`.',
+        serialize=lambda value: format(value, "f"),
+        parse_value=_read_decimal,
+    ),
+    CurrencyCode: strawberry.scalar(
+        name="CurrencyCode",
+        description="A currency of ISO 4217, such as `EUR`.",
+        serialize=str,
+        parse_value=_read_currency,
+    ),
+}

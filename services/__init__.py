@@ -1,0 +1,30 @@
+"""Everything the gateway can do, as one value that a request carries."""
+
+from dataclasses import dataclass
+
+from services.audit import Audit
+from services.credentials import Credentials
+from services.directory import Directory
+from services.identity import Identity
+from services.outcomes import Outcomes
+from services.upstream.billing import Billing
+from services.upstream.books import Books
+from services.upstream.crm import Crm
+from services.upstream.documents import Documents
+from services.writes import Writes
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Built once by the gateway, closed with it."""
+
+    identity: Identity
+    credentials: Credentials
+    directory: Directory
+    documents: Documents
+    books: Books
+    billing: Billing
+    crm: Crm
+    audit: Audit
+    outcomes: Outcomes
+    writes: Writes

@@ -1,0 +1,302 @@
+"""The organizations and their people, kept as the CRM and the products tell them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, delete, func, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from services import grants
+from services.credentials import Credentials
+from services.directory_values import CrmProfile, CrmUser, ProductUser
+from services.errors import BadUserInput, NotFound, UpstreamRejected
+from services.policy import CapabilitySet, Product
+from services.storage import models
+from services.storage.engine import Database
+from services.storage.models import Connection, IntegrationGrant, Member, Organization, Profile, Role, fold, now
+from services.upstream.books import Books
+from services.upstream.crm import Crm
+
+GONE = "deleted"
+"""The status of those whom the CRM or a product no longer lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who did something; `id` is his member's, absent for those whom the CRM does not know."""
+
+    id: str | None
+    name: str | None
+    email: str | None
+
+
+@dataclass(frozen=True)
+class _People:
+    """Everybody of an organization as the CRM and Books tell at one time."""
+
+    users: Sequence[CrmUser]
+    profiles: Sequence[CrmProfile]
+    books: Sequence[ProductUser] | None
+    """None when Books is not connected."""
+
+    def in_books(self) -> Mapping[str, ProductUser]:
+        """Users of Books by address, an active one before others of the same."""
+        ranked = sorted(self.books or (), key=lambda user: user.status == "active")
+        return {fold(user.email): user for user in ranked if user.email}
+
+
+class Directory:
+    """Synchronizes organizations under their owners' access, and changes who works how."""
+
+    def __init__(self, database: Database, credentials: Credentials, crm: Crm, books: Books) -> None:
+        self._database = database
+        self._credentials = credentials
+        self._crm = crm
+        self._books = books
+        self._people: dict[str, tuple[datetime | None, Mapping[str, Person]]] = {}
+
+    async def provision(
+        self, *, name: str, data_center: str, edition: str, crm_org_id: str, delegation: bool = True
+    ) -> str:
+        """Make an organization known, its roles filled in with the products' defaults; its id.
+
+        Repeated for the same CRM organization it changes name and edition, and leaves the roles alone.
+        """
+        row = Organization(
+            name=name, data_center=data_center, edition=edition, crm_org_id=crm_org_id, delegation=delegation
+        )
+        statement = insert(Organization).values(row.model_dump())
+        statement = statement.on_conflict_do_update(
+            index_elements=["data_center", "crm_org_id"], set_={"name": name, "edition": edition}
+        )
+        async with self._database.session() as session:
+            organization_id: str = (await session.exec(statement.returning(col(Organization.id)))).scalar_one()
+            await session.exec(insert(Role).values(_default_roles(organization_id)).on_conflict_do_nothing())
+        return organization_id
+
+    async def organization(self, organization_id: str) -> Organization:
+        """The organization's settings; raises `NotFound`."""
+        async with self._database.session() as session:
+            found = await session.get(Organization, organization_id)
+        if found is None:
+            raise NotFound
+        return found
+
+    async def organizations(self) -> list[str]:
+        """The ids of all organizations."""
+        async with self._database.session() as session:
+            return list(await session.exec(select(Organization.id).order_by(col(Organization.created_at))))
+
+    async def sync(self, organization_id: str) -> None:
+        """Take over what the CRM and Books tell of users, profiles and roles; all of it or, on an error, nothing."""
+        people = await self._told(organization_id)
+        async with self._database.session() as session:
+            await session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(organization_id, 0))))
+            await _take_profiles(session, organization_id, people.profiles)
+            await _take_members(session, organization_id, people)
+            await session.flush()
+            await _take_product_users(session, organization_id, people.books)
+            await _link_connections(session, organization_id)
+            organization = await session.get_one(Organization, organization_id)
+            organization.synced_at = now()
+        self._credentials.forget(organization_id)
+
+    async def people(self, organization_id: str) -> Mapping[str, Person]:
+        """Who is behind a Books user id, as of the last synchronization."""
+        async with self._database.session() as session:
+            asked = select(Organization.synced_at).where(Organization.id == organization_id)
+            synced_at = (await session.exec(asked)).one_or_none()
+            known = self._people.get(organization_id)
+            if known is None or known[0] != synced_at:
+                users = select(models.ProductUser).where(
+                    models.ProductUser.organization_id == organization_id,
+                    models.ProductUser.product == Product.BOOKS,
+                )
+                found = {user.user_id: _person(user) for user in await session.exec(users)}
+                known = self._people[organization_id] = (synced_at, found)
+        return known[1]
+
+    async def migrate(self, organization_id: str, emails: Iterable[str]) -> None:
+        """From now on these work under their own access; those who do already are left as they are."""
+        folded = [fold(email) for email in emails]
+        async with self._database.session() as session:
+            await session.exec(
+                update(Member)
+                .where(
+                    col(Member.organization_id) == organization_id,
+                    col(Member.email).in_(folded),
+                    col(Member.migrated_at).is_(None),
+                )
+                .values(migrated_at=now())
+            )
+
+    async def grant(
+        self,
+        organization_id: str,
+        email: str,
+        product: Product,
+        capability_set: CapabilitySet,
+        granted: grants.Grants | None = None,
+    ) -> None:
+        """Make a member an integration user of a product; `granted` may be less than the set, None is all of it.
+
+        Raises `NotFound` for an unknown member, `BadUserInput` for one who is a user of the product already.
+        """
+        async with self._database.session() as session:
+            member = await _member(session, organization_id, email)
+            await _refuse_users(session, member, product)
+            values = {
+                "capability_set": capability_set,
+                "grants": None if granted is None else grants.stored(granted),
+            }
+            key = {"organization_id": organization_id, "member_id": member.id, "product": product}
+            statement = insert(IntegrationGrant).values(key | values | {"created_at": now()})
+            await session.exec(statement.on_conflict_do_update(index_elements=["member_id", "product"], set_=values))
+
+    async def revoke(self, organization_id: str, email: str, product: Product) -> None:
+        """End a member's being an integration user of a product."""
+        async with self._database.session() as session:
+            member = await _member(session, organization_id, email)
+            await session.exec(
+                delete(IntegrationGrant).where(
+                    col(IntegrationGrant.member_id) == member.id, col(IntegrationGrant.product) == product
+                )
+            )
+
+    async def set_role(self, organization_id: str, product: Product, name: str, allowed: grants.Grants) -> None:
+        """Say what a role of a product allows; the products do not tell."""
+        key = {"organization_id": organization_id, "product": product, "name": fold(name)}
+        values = {"grants": grants.stored(allowed)}
+        statement = insert(Role).values(key | values)
+        async with self._database.session() as session:
+            await session.exec(statement.on_conflict_do_update(index_elements=list(key), set_=values))
+
+    async def set_billing_role(self, organization_id: str, email: str, role: str | None) -> None:
+        """Say which role a member has in Billing, which lists no users (facts §3)."""
+        async with self._database.session() as session:
+            (await _member(session, organization_id, email)).billing_role = role
+
+    async def _told(self, organization_id: str) -> _People:
+        crm = await self._credentials.owner(organization_id, Product.CRM)
+        users, profiles = await self._crm.users(crm), await self._crm.profiles(crm)
+        if not users or not profiles:
+            raise UpstreamRejected("The CRM lists no users.", product=Product.CRM)
+        connected = {one.product for one in await self._credentials.owners(organization_id)}
+        if Product.BOOKS not in connected:
+            return _People(users, profiles, None)
+        books = await self._credentials.owner(organization_id, Product.BOOKS)
+        return _People(users, profiles, await self._books.users(books))
+
+
+def _default_roles(organization_id: str) -> list[dict[str, object]]:
+    return [
+        {"organization_id": organization_id, "product": product, "name": name, "grants": grants.stored(allowed)}
+        for product, roles in grants.DEFAULT_ROLES.items()
+        for name, allowed in roles.items()
+    ]
+
+
+async def _take_profiles(session: AsyncSession, organization_id: str, told: Iterable[CrmProfile]) -> None:
+    rows = await session.exec(select(Profile).where(Profile.organization_id == organization_id))
+    stored = {row.id: row for row in rows}
+    for profile in told:
+        row = stored.pop(profile.id, None) or Profile(organization_id=organization_id, id=profile.id, name="")
+        row.name, row.administers = profile.name, profile.administers
+        row.grants = grants.stored(profile.grants)
+        session.add(row)
+    for row in stored.values():
+        await session.delete(row)
+
+
+async def _take_members(session: AsyncSession, organization_id: str, people: _People) -> None:
+    rows = await session.exec(select(Member).where(Member.organization_id == organization_id))
+    stored = {row.crm_user_id: row for row in rows}
+    in_books = people.in_books()
+    for user in people.users:
+        row = stored.pop(user.id, None) or Member(
+            organization_id=organization_id, crm_user_id=user.id, email="", name="", status="", confirmed=False
+        )
+        _describe(row, user)
+        if people.books is not None:
+            _describe_in_books(row, in_books.get(row.email))
+        session.add(row)
+    for row in stored.values():
+        row.status = GONE
+
+
+def _describe(row: Member, user: CrmUser) -> None:
+    row.email = fold(user.email)
+    row.name = user.name or row.email
+    row.zuid = user.zuid
+    row.profile_id = user.profile.id if user.profile else None
+    row.status, row.confirmed = user.status, user.confirm
+
+
+def _describe_in_books(row: Member, user: ProductUser | None) -> None:
+    """What Books tells of a member; one who was there and is no longer is marked so."""
+    if user is None:
+        row.books_status = GONE if row.books_user_id else None
+        return
+    row.books_user_id, row.books_role, row.books_status = user.id, user.role, user.status
+    row.assigned_only = user.is_customer_segmented
+
+
+async def _take_product_users(session: AsyncSession, organization_id: str, told: Sequence[ProductUser] | None) -> None:
+    if told is None:
+        return
+    rows = await session.exec(
+        select(models.ProductUser).where(
+            models.ProductUser.organization_id == organization_id, models.ProductUser.product == Product.BOOKS
+        )
+    )
+    stored = {row.user_id: row for row in rows}
+    members = await session.exec(select(Member).where(Member.organization_id == organization_id))
+    member_ids = {member.books_user_id: member.id for member in members if member.status != GONE}
+    for user in told:
+        row = stored.pop(user.id, None) or models.ProductUser(
+            organization_id=organization_id, product=Product.BOOKS, user_id=user.id
+        )
+        row.member_id = member_ids.get(user.id)
+        row.name, row.email = user.name, user.email and fold(user.email)
+        row.role, row.status, row.assigned_only = user.role, user.status, user.is_customer_segmented
+        session.add(row)
+    for row in stored.values():
+        row.status = GONE
+
+
+async def _link_connections(session: AsyncSession, organization_id: str) -> None:
+    """Give connections whose member was unknown to the member of their address."""
+    await session.exec(
+        update(Connection)
+        .where(col(Connection.organization_id) == organization_id, col(Connection.member_id).is_(None))
+        .where(col(Connection.email) == col(Member.email), col(Member.organization_id) == organization_id)
+        .where(col(Member.status) != GONE)
+        .values(member_id=Member.id)
+    )
+
+
+async def _member(session: AsyncSession, organization_id: str, email: str) -> Member:
+    query = select(Member).where(
+        Member.organization_id == organization_id, Member.email == fold(email), Member.status != GONE
+    )
+    found = (await session.exec(query)).first()
+    if found is None:
+        raise NotFound("Nobody with this e-mail address uses the CRM.")
+    return found
+
+
+async def _refuse_users(session: AsyncSession, member: Member, product: Product) -> None:
+    """Who is a user of a product cannot be its integration user (requirement 3)."""
+    query = select(Connection.id).where(Connection.member_id == member.id, Connection.product == product)
+    in_books = product is Product.BOOKS and member.books_status not in {None, GONE}
+    if in_books or (await session.exec(query)).first():
+        raise BadUserInput(
+            "Who is a user of the product already cannot be added as an integration user.",
+            hint="Let the person work under the access that he has: migrate him.",
+        )
+
+
+def _person(user: models.ProductUser) -> Person:
+    return Person(user.member_id, user.name, user.email)

@@ -1,0 +1,209 @@
+"""From a signed-in address to the viewer: who he is and everything that decides what he may do."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlmodel import col, or_, select
+from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import Select
+
+from services import grants
+from services.errors import NotFound, Unauthenticated
+from services.policy import EVERYTHING, NOTHING, AccessKind, CapabilitySet, Product, ProductAccess, Viewer
+from services.storage.engine import Database
+from services.storage.models import Connection, IntegrationGrant, Member, Organization, Profile, Role, fold
+
+FINANCE_PRODUCTS = (Product.BOOKS, Product.BILLING)
+DEFAULT_BILLING_ROLE = "staff"
+"""Of a user who has connected Billing: it lists no users (facts §3), so an administrator says who is more."""
+_ZOHO = {"ca": "zohocloud.ca"}
+"""Domains of the products' own pages where they are not zoho.<data centre>."""
+REASONS = {
+    "UNKNOWN_USER": "Nobody with this e-mail address uses the CRM.",
+    "INACTIVE": "Your CRM user is not active.",
+    "UNCONFIRMED": "Your CRM user has not been confirmed yet.",
+    "SEVERAL_ORGANIZATIONS": "You belong to several organizations.",
+}
+HINTS = {
+    "UNKNOWN_USER": "Ask an administrator of the CRM to add you; it can take some minutes until that is known here.",
+    "INACTIVE": "Ask an administrator of the CRM to activate you.",
+    "UNCONFIRMED": "Accept the CRM's invitation, which was sent to you by e-mail.",
+    "SEVERAL_ORGANIZATIONS": "Say for which organization you ask.",
+}
+
+
+def refused(reason: str) -> Unauthenticated:
+    """The refusal for one of `REASONS`."""
+    return Unauthenticated(REASONS[reason], hint=HINTS[reason], reason=reason)
+
+
+@dataclass(frozen=True)
+class _Access:
+    """The rows that decide about one member."""
+
+    profile: Profile | None
+    connections: Mapping[Product, Connection | None]
+    """The products that the organization or the member has connected, with his own connection."""
+    granted: Mapping[Product, IntegrationGrant]
+    roles: Mapping[tuple[str, str], Role]
+
+
+class Identity:
+    """Viewers, remembered until anything changes that decides about them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._viewers: dict[str, tuple[int, Viewer]] = {}
+
+    async def viewer(self, email: str, *, subject: str | None = None, organization_id: str | None = None) -> Viewer:
+        """The CRM user of this address; raises `Unauthenticated` with one of `REASONS` as `reason`.
+
+        `subject` is the user's ZUID when Zoho's Accounts signed him in; it wins over the address. One query when
+        nothing has changed since the last time.
+        """
+        async with self._database.session() as session:
+            member, version = await self._member(session, fold(email), subject, organization_id)
+            return await self._viewer(session, member, version)
+
+    async def member(self, organization_id: str, member_id: str) -> Viewer:
+        """Another user of the organization, as he would be seen if he signed in; raises `NotFound`."""
+        query = _known().where(Member.id == member_id, Member.organization_id == organization_id)
+        async with self._database.session() as session:
+            found = (await session.exec(query)).one_or_none()
+            if found is None:
+                raise NotFound
+            return await self._viewer(session, *found)
+
+    async def _member(
+        self, session: AsyncSession, email: str, subject: str | None, organization_id: str | None
+    ) -> tuple[Member, int]:
+        whose = col(Member.email) == email
+        query = _known().where(or_(whose, col(Member.zuid) == subject) if subject else whose)
+        if organization_id is not None:
+            query = query.where(Member.organization_id == organization_id)
+        return _chosen((await session.exec(query)).all(), subject)
+
+    async def _viewer(self, session: AsyncSession, member: Member, version: int) -> Viewer:
+        known = self._viewers.get(member.id)
+        if known is None or known[0] != version:
+            organization = await session.get_one(Organization, member.organization_id)
+            access = await _access(session, member)
+            known = self._viewers[member.id] = (version, _built(organization, member, access))
+        return known[1]
+
+
+def _known() -> Select[Member, int]:
+    return select(Member, Organization.access_version).join(
+        Organization, col(Organization.id) == col(Member.organization_id)
+    )
+
+
+def _chosen(found: Sequence[tuple[Member, int]], subject: str | None) -> tuple[Member, int]:
+    """The one member among those of a person; raises `Unauthenticated`."""
+    found = [row for row in found if subject and row[0].zuid == subject] or list(found)
+    usable = [row for row in found if _obstacle(row[0]) is None]
+    if len(usable) == 1:
+        return usable[0]
+    if usable:
+        raise refused("SEVERAL_ORGANIZATIONS")
+    raise refused(next((reason for member, _ in found if (reason := _obstacle(member))), "UNKNOWN_USER"))
+
+
+def _obstacle(member: Member) -> str | None:
+    if member.status == "deleted":
+        return "UNKNOWN_USER"
+    if member.status != "active":
+        return "INACTIVE"
+    return None if member.confirmed else "UNCONFIRMED"
+
+
+async def _access(session: AsyncSession, member: Member) -> _Access:
+    connections = await session.exec(
+        select(Connection).where(
+            Connection.organization_id == member.organization_id,
+            or_(col(Connection.is_owner), col(Connection.member_id) == member.id),
+        )
+    )
+    granted = await session.exec(select(IntegrationGrant).where(IntegrationGrant.member_id == member.id))
+    roles = await session.exec(select(Role).where(Role.organization_id == member.organization_id))
+    return _Access(
+        await session.get(Profile, (member.organization_id, member.profile_id)) if member.profile_id else None,
+        _own(connections, member.id),
+        {Product(grant.product): grant for grant in granted},
+        {(role.product, role.name): role for role in roles},
+    )
+
+
+def _own(connections: Iterable[Connection], member_id: str) -> dict[Product, Connection | None]:
+    own: dict[Product, Connection | None] = {}
+    for connection in connections:
+        product = Product(connection.product)
+        own[product] = connection if connection.member_id == member_id else own.get(product)
+    return own
+
+
+def _built(organization: Organization, member: Member, access: _Access) -> Viewer:
+    by_profile = grants.read(access.profile.grants) if access.profile else {}
+    products = [product for product in FINANCE_PRODUCTS if product in access.connections]
+    return Viewer(
+        id=member.id,
+        organization_id=organization.id,
+        name=member.name,
+        email=member.email,
+        profile_name=access.profile.name if access.profile else "",
+        profile=by_profile,
+        access=tuple(_to_product(product, organization, member, access, by_profile) for product in products),
+        administers=bool(access.profile and access.profile.administers),
+        confirmed_at=organization.synced_at,
+    )
+
+
+def _to_product(
+    product: Product, organization: Organization, member: Member, access: _Access, by_profile: grants.Grants
+) -> ProductAccess:
+    """The access to a product that is connected; nobody falls back on the owner's once he is migrated."""
+    migrated = member.migrated_at is not None or bool(access.granted)
+    own = access.connections[product]
+    if member.migrated_at is not None and own and _is_user(product, member):
+        return _as_product_user(own, member, access)
+    if granted := access.granted.get(product):
+        return _as_integration_user(product, granted)
+    uses = any(by_profile.get(module, NOTHING).actions for module in grants.modules(product))
+    if organization.delegation and uses and not migrated:
+        everything = dict.fromkeys((*grants.modules(product), "customers"), EVERYTHING)
+        return ProductAccess(product, AccessKind.OWNER_DELEGATED, everything)
+    return ProductAccess(product, AccessKind.NONE, migrated_at=member.migrated_at)
+
+
+def _is_user(product: Product, member: Member) -> bool:
+    return product is not Product.BOOKS or member.books_status in {None, "active"}
+
+
+def _as_product_user(own: Connection, member: Member, access: _Access) -> ProductAccess:
+    product = Product(own.product)
+    name = member.books_role if product is Product.BOOKS else member.billing_role or DEFAULT_BILLING_ROLE
+    role = access.roles.get((product, fold(name or "")))
+    allowed = grants.read(role.grants) if role else {}
+    if product is Product.BOOKS and member.assigned_only:
+        allowed = {module: replace(grant, assigned_only=True) for module, grant in allowed.items()}
+    domain = _ZOHO.get(own.data_center, f"zoho.{own.data_center}")
+    return ProductAccess(
+        product,
+        AccessKind.PRODUCT_USER,
+        allowed,
+        role=name,
+        migrated_at=member.migrated_at,
+        app_url=f"https://{product.lower()}.{domain}/app/{own.product_organization_id}",
+    )
+
+
+def _as_integration_user(product: Product, granted: IntegrationGrant) -> ProductAccess:
+    capability_set = CapabilitySet(granted.capability_set)
+    chosen = grants.read(granted.grants) if granted.grants is not None else None
+    return ProductAccess(
+        product,
+        AccessKind.INTEGRATION_USER,
+        grants.narrowed(capability_set, chosen),
+        capability_set=capability_set,
+        migrated_at=granted.created_at,
+    )

@@ -1,0 +1,219 @@
+"""Writes under an idempotency key: an intent before the call, what became of it after, and never two of one key."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, auto
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, or_, select, update
+from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlmodel.sql.expression import SelectOfScalar
+
+from services import audit
+from services.audit import Action, FieldChange, State
+from services.errand import Errand, UpstreamCall
+from services.errors import Conflict
+from services.policy import Product
+from services.storage import models
+from services.storage.engine import Database
+from services.storage.models import AuditEvent, new_id, now
+
+LAPSE = timedelta(minutes=2)
+"""After this an intent without an outcome is uncertain: whoever tried has ended, no request lasts so long."""
+
+
+class Stage(Enum):
+    """What beginning a write finds."""
+
+    NEW = auto()
+    """Nobody has used the key: go on and write."""
+    REPLAY = auto()
+    """It has been done: answer what is stored."""
+    IN_PROGRESS = auto()
+    """Somebody is at it, or it is being looked up: do not write."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of a write. `id` serves as our own reference in the product; `details` is for looking it up there."""
+
+    id: str
+    organization_id: str
+    member_id: str
+    key: str
+    action: str
+    product: Product | None
+    state: State
+    record_module: str | None
+    record_id: str | None
+    user_errors: tuple[Mapping[str, Any], ...]
+    details: Mapping[str, Any]
+    audit_event_id: str
+    started_at: datetime
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A write at its beginning."""
+
+    stage: Stage
+    outcome: Outcome
+
+
+class Outcomes:
+    """The writes of all organizations."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def begin(
+        self, errand: Errand, action: Action, *, key: str, digest: str, details: Mapping[str, Any] | None = None
+    ) -> Begun:
+        """Store the intent together with its audit event, unless the viewer has used the key before.
+
+        Of equal keys at once exactly one is `NEW`. Raises `Conflict` when the key came with another input.
+        """
+        row = models.Outcome(
+            organization_id=errand.viewer.organization_id,
+            member_id=errand.viewer.id,
+            key=key,
+            digest=digest,
+            action=action.name,
+            product=action.product,
+            state=State.INTENT,
+            record_module=action.subject.module,
+            record_id=action.subject.id,
+            details=dict(details or {}),
+            audit_event_id="",
+        )
+        async with self._database.session() as session:
+            if await _reserved(session, row, event_id := new_id()):
+                audit.append(session, errand, action, State.INTENT, event_id=event_id)
+                return Begun(Stage.NEW, _value(row))
+            earlier = (await session.exec(_of(row.organization_id, row.member_id, key))).one()
+        if (earlier.digest, earlier.action) != (digest, action.name):
+            raise Conflict(
+                "This idempotency key has been used for something else.",
+                hint="Use a fresh key for every write, and the same one only to repeat it unchanged.",
+            )
+        outcome = _value(earlier)
+        return Begun(Stage.REPLAY if outcome.state.settled else Stage.IN_PROGRESS, outcome)
+
+    async def settle(
+        self,
+        outcome_id: str,
+        state: State,
+        *,
+        record_id: str | None = None,
+        number: str | None = None,
+        user_errors: Sequence[Mapping[str, Any]] = (),
+        calls: Sequence[UpstreamCall] = (),
+        changes: Sequence[FieldChange] = (),
+    ) -> Outcome:
+        """Store what became of a write, and of its audit event, in one transaction; the calls add to earlier ones.
+
+        An outcome that is settled stays: then the stored one is returned, whatever is given.
+        """
+        async with self._database.session() as session:
+            row = await session.get_one(models.Outcome, outcome_id, with_for_update=True)
+            if State(row.state).settled:
+                return _value(row)
+            event = await session.get_one(AuditEvent, row.audit_event_id, with_for_update=True)
+            row.state = event.outcome = state
+            row.settled_at = event.settled_at = now() if state.settled else None
+            row.record_id = event.subject_id = record_id or row.record_id
+            row.user_errors = event.user_errors = audit.as_json(user_errors)
+            event.subject_number = number or event.subject_number
+            event.calls = [*event.calls, *audit.as_json(calls)]
+            event.changes = audit.as_json(changes) or event.changes
+            event.credential_email = audit.credential(calls, _product(row)) or event.credential_email
+            return _value(row)
+
+    async def get(self, organization_id: str, member_id: str, key: str) -> Outcome | None:
+        """What became of the member's write under this key."""
+        async with self._database.session() as session:
+            row = (await session.exec(_of(organization_id, member_id, key))).one_or_none()
+            return _value(row) if row else None
+
+    async def claim(self, limit: int = 20, *, lease: timedelta = timedelta(minutes=1)) -> list[Outcome]:
+        """Uncertain outcomes to look up, oldest first; nobody else gets them while the lease lasts.
+
+        Intents that have lapsed become uncertain here.
+        """
+        async with self._database.session() as session:
+            await _lapse(session)
+            due = (
+                select(models.Outcome.id)
+                .where(
+                    models.Outcome.state == State.UNCERTAIN,
+                    or_(col(models.Outcome.looked_up_at).is_(None), col(models.Outcome.looked_up_at) < now() - lease),
+                )
+                .order_by(col(models.Outcome.started_at))
+                .limit(limit)
+                .with_for_update(skip_locked=True)
+            )
+            taken = (
+                update(models.Outcome)
+                .where(col(models.Outcome.id).in_(due))
+                .values(looked_up_at=now())
+                .returning(models.Outcome)
+            )
+            rows = (await session.exec(taken)).scalars().all()
+            return sorted(map(_value, rows), key=lambda outcome: outcome.started_at)
+
+
+async def _reserved(session: AsyncSession, row: models.Outcome, event_id: str) -> bool:
+    """Insert the row unless its key is taken; waits for another transaction that is just taking it."""
+    row.audit_event_id = event_id
+    statement = (
+        insert(models.Outcome)
+        .values(row.model_dump())
+        .on_conflict_do_nothing(index_elements=["organization_id", "member_id", "key"])
+        .returning(col(models.Outcome.id))
+    )
+    return (await session.exec(statement)).scalars().one_or_none() is not None
+
+
+async def _lapse(session: AsyncSession) -> None:
+    lapsed = (
+        update(models.Outcome)
+        .where(col(models.Outcome.state) == State.INTENT, col(models.Outcome.started_at) < now() - LAPSE)
+        .values(state=State.UNCERTAIN)
+        .returning(col(models.Outcome.audit_event_id))
+    )
+    if events := (await session.exec(lapsed)).scalars().all():
+        await session.exec(update(AuditEvent).where(col(AuditEvent.id).in_(events)).values(outcome=State.UNCERTAIN))
+
+
+def _of(organization_id: str, member_id: str, key: str) -> SelectOfScalar[models.Outcome]:
+    return select(models.Outcome).where(
+        models.Outcome.organization_id == organization_id,
+        models.Outcome.member_id == member_id,
+        models.Outcome.key == key,
+    )
+
+
+def _product(row: models.Outcome) -> Product | None:
+    return Product(row.product) if row.product else None
+
+
+def _value(row: models.Outcome) -> Outcome:
+    return Outcome(
+        id=row.id,
+        organization_id=row.organization_id,
+        member_id=row.member_id,
+        key=row.key,
+        action=row.action,
+        product=_product(row),
+        state=State(row.state),
+        record_module=row.record_module,
+        record_id=row.record_id,
+        user_errors=tuple(row.user_errors),
+        details=row.details,
+        audit_event_id=row.audit_event_id,
+        started_at=row.started_at,
+        settled_at=row.settled_at,
+    )

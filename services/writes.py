@@ -1,0 +1,264 @@
+"""Creating and changing documents: one intent, one effect, one audit event, and never an invented outcome."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from services import drafts
+from services.audit import Action, Audit, FieldChange, State, Subject
+from services.documents import Document
+from services.drafts import Problem, Values, camel
+from services.errand import Errand
+from services.errors import (
+    BadUserInput,
+    Conflict,
+    GatewayError,
+    NotFound,
+    UpstreamRejected,
+)
+from services.kinds import KINDS, Kind
+from services.outcomes import Begun, Outcome, Outcomes, Stage
+from services.policy import AccessKind
+from services.upstream.client import AnswerLost
+from services.upstream.documents import Documents
+
+GRACE = timedelta(minutes=5)
+"""After this a write that is not in the product has not been made: no call is under way for so long."""
+SKEW = timedelta(minutes=5)
+"""How far the products' clocks may be from ours."""
+LOOKED_THROUGH = 25
+"""A customer's newest records that are looked through for a lost write."""
+PAUSES = (0.0, 0.3, 1.0)
+"""Seconds before each look-up in the request that lost the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of a write: the record where there is one to show, the mistakes, and its audit event."""
+
+    document: Document | None
+    outcome: State
+    user_errors: Sequence[Problem]
+    audit_event_id: str | None
+
+
+class Writes:
+    """Writes under the access of the errand's viewer."""
+
+    def __init__(self, documents: Documents, outcomes: Outcomes, audit: Audit) -> None:
+        self._documents = documents
+        self._outcomes = outcomes
+        self._audit = audit
+
+    async def create(
+        self, errand: Errand, kind: Kind, draft: Values, key: str, refused: Sequence[Problem] = ()
+    ) -> Written:
+        """Create a record. `refused`: fields the viewer may not set, found before."""
+        action = Action(name=f"{kind.module}.create", permission=f"{kind.module}.create", **_about(kind))
+        wrong = [*refused, *drafts.problems(kind, draft, creating=True)]
+        details = {"party_id": draft.get("customer_id")}
+        return await self._once(errand, action, key, wrong, draft, details, self._creation(errand, kind, draft))
+
+    async def update(
+        self, errand: Errand, kind: Kind, record_id: str, draft: Values, key: str, refused: Sequence[Problem] = ()
+    ) -> Written:
+        """Change a record."""
+        about = _about(kind, record_id)
+        action = Action(name=f"{kind.module}.edit", permission=f"{kind.module}.edit", **about)
+        wrong = [*refused, *drafts.problems(kind, draft, creating=False)]
+        return await self._once(errand, action, key, wrong, draft, {}, self._change(errand, kind, record_id, draft))
+
+    async def outcome(self, errand: Errand, key: str) -> Written | None:
+        """What became of the viewer's write under a key; an uncertain one is looked up now."""
+        found = await self._outcomes.get(errand.viewer.organization_id, errand.viewer.id, key)
+        if found is None:
+            return None
+        return await self._shown(errand, await self.look_up(errand, found))
+
+    async def look_up(self, errand: Errand, outcome: Outcome) -> Outcome:
+        """Ask the product whether an uncertain write was made, and settle it when that is certain."""
+        if outcome.state is not State.UNCERTAIN:
+            return outcome
+        before = len(errand.calls)
+        try:
+            record = await self._found(errand, outcome)
+        except GatewayError:
+            return outcome  # the product cannot say now; it will be asked again
+        calls = errand.calls[before:]
+        if record is not None:
+            return await self._applied(outcome, record, calls)
+        if datetime.now(UTC) - outcome.started_at < GRACE:
+            return outcome
+        never = Problem(("input",), "The product never received it.", "UPSTREAM_UNAVAILABLE", "Send it with a new key.")
+        return await self._outcomes.settle(outcome.id, State.REJECTED, user_errors=[_json(never)], calls=calls)
+
+    def _creation(self, errand: Errand, kind: Kind, draft: Values) -> "_Attempt":
+        async def attempt(outcome: Outcome) -> tuple[Document, list[FieldChange]]:
+            body = drafts.body(kind, draft, _marks(errand, outcome))
+            record = await self._documents.create(errand, kind, body)
+            return record, [FieldChange(camel(name), None, value) for name, value in draft.items()]
+
+        return attempt
+
+    def _change(self, errand: Errand, kind: Kind, record_id: str, draft: Values) -> "_Attempt":
+        async def attempt(outcome: Outcome) -> tuple[Document, list[FieldChange]]:
+            before = await self._documents.one(errand, kind, record_id)
+            body = drafts.body(kind, draft, _marks(errand, outcome))
+            record = await self._documents.update(errand, kind, record_id, body)
+            return record, [
+                FieldChange(camel(name), getattr(before, _ATTRIBUTES.get(name, name), None), value)
+                for name, value in draft.items()
+            ]
+
+        return attempt
+
+    async def _once(
+        self,
+        errand: Errand,
+        action: Action,
+        key: str,
+        wrong: Sequence[Problem],
+        draft: Values,
+        details: Mapping[str, Any],
+        attempt: "_Attempt",
+    ) -> Written:
+        _check_key(key)
+        if wrong:
+            event = await self._audit.record(errand, action, State.REJECTED, user_errors=list(map(_json, wrong)))
+            return Written(None, State.REJECTED, wrong, event)
+        digest = _digest(action, draft)
+        begun = await self._outcomes.begin(errand, action, key=key, digest=digest, details=details)
+        if begun.stage is not Stage.NEW:
+            return await self._again(errand, begun)
+        return await self._tried(errand, begun.outcome, attempt)
+
+    async def _again(self, errand: Errand, begun: Begun) -> Written:
+        outcome = await self.look_up(errand, begun.outcome)
+        if outcome.state is State.INTENT:
+            raise Conflict("The same write is under way.", hint="Ask `writeOutcome` in a moment.")
+        return await self._shown(errand, outcome)
+
+    async def _tried(self, errand: Errand, outcome: Outcome, attempt: "_Attempt") -> Written:
+        before = len(errand.calls)
+        try:
+            record, changes = await attempt(outcome)
+        except AnswerLost:
+            return await self._lost(errand, outcome, errand.calls[before:])
+        except GatewayError as error:
+            return await self._refused(outcome, error, errand.calls[before:])
+        settled = await self._applied(outcome, record, errand.calls[before:], changes)
+        return Written(record, State.APPLIED, (), settled.audit_event_id)
+
+    async def _applied(
+        self, outcome: Outcome, record: Document, calls: Sequence[Any], changes: Sequence[FieldChange] = ()
+    ) -> Outcome:
+        return await self._outcomes.settle(
+            outcome.id, State.APPLIED, record_id=record.id, number=record.number, calls=calls, changes=changes
+        )
+
+    async def _refused(self, outcome: Outcome, error: GatewayError, calls: Sequence[Any]) -> Written:
+        problem = _problem(error)
+        settled = await self._outcomes.settle(outcome.id, State.REJECTED, user_errors=[_json(problem)], calls=calls)
+        if not isinstance(error, UpstreamRejected | NotFound | Conflict):
+            error.details["auditEventId"] = settled.audit_event_id
+            raise error
+        return Written(None, State.REJECTED, [problem], settled.audit_event_id)
+
+    async def _lost(self, errand: Errand, outcome: Outcome, calls: Sequence[Any]) -> Written:
+        uncertain = await self._outcomes.settle(outcome.id, State.UNCERTAIN, calls=calls)
+        for pause in PAUSES:
+            if pause >= errand.remaining:
+                break
+            await asyncio.sleep(pause)
+            uncertain = await self.look_up(errand, uncertain)
+            if uncertain.state is not State.UNCERTAIN:
+                break
+        return await self._shown(errand, uncertain)
+
+    async def _shown(self, errand: Errand, outcome: Outcome) -> Written:
+        problems = [Problem(tuple(e["field"]), e["message"], e["code"], e.get("hint")) for e in outcome.user_errors]
+        document = None
+        if outcome.state is State.APPLIED and outcome.record_id and outcome.record_module:
+            document = await self._readable(errand, outcome)
+        return Written(document, outcome.state, problems, outcome.audit_event_id)
+
+    async def _readable(self, errand: Errand, outcome: Outcome) -> Document | None:
+        try:
+            return await self._documents.one(errand, _kind(outcome), outcome.record_id or "")
+        except GatewayError:
+            return None  # what became of the write is known even when the record cannot be shown
+
+    async def _found(self, errand: Errand, outcome: Outcome) -> Document | None:
+        kind = _kind(outcome)
+        if outcome.record_id:
+            return await self._changed(errand, kind, outcome, outcome.record_id)
+        newest = {"sort_column": "created_time", "sort_order": "D"} if kind.sort else {}
+        asked = {f"{kind.party}_id": outcome.details["party_id"], **newest}
+        rows = await self._documents.rows(errand, kind, asked, 1, LOOKED_THROUGH)
+        since = outcome.started_at - SKEW
+        recent = [row for row in rows.rows if row.created_time and datetime.fromisoformat(row.created_time) >= since]
+        for row in recent:
+            record = await self._documents.one(errand, kind, row.id)
+            if _carries(errand, record, outcome):
+                return record
+        return None
+
+    async def _changed(self, errand: Errand, kind: Kind, outcome: Outcome, record_id: str) -> Document | None:
+        """The record when the change has been made, None when it has not; `Conflict` when another one lies over it."""
+        record = await self._documents.one(errand, kind, record_id)
+        if _carries(errand, record, outcome):
+            return record
+        modified = record.last_modified_time
+        if modified and datetime.fromisoformat(modified) >= outcome.started_at - SKEW:
+            raise Conflict("Somebody has changed the record since; whether this change came first cannot be told.")
+        return None
+
+
+_Attempt = Callable[[Outcome], Awaitable[tuple[Document, list[FieldChange]]]]
+_ATTRIBUTES = {"discount": "discount_total"}
+
+
+def _carries(errand: Errand, record: Document, outcome: Outcome) -> bool:
+    field = errand.viewer.reference_field
+    return any(one.api_name == field and one.value == outcome.id for one in record.custom_fields)
+
+
+def _about(kind: Kind, record_id: str | None = None) -> dict[str, Any]:
+    return {"product": kind.product, "subject": Subject(kind.module, record_id)}
+
+
+def _kind(outcome: Outcome) -> Kind:
+    return next(kind for kind in KINDS.values() if kind.module == outcome.record_module)
+
+
+def _marks(errand: Errand, outcome: Outcome) -> dict[str, str]:
+    """Our reference of the write; and who acts, where the product would only know the owner."""
+    viewer = errand.viewer
+    product = outcome.product
+    acts = product is not None and viewer.access_to(product).kind is AccessKind.INTEGRATION_USER
+    marks = {viewer.reference_field: outcome.id, viewer.acting_user_field: viewer.email if acts else ""}
+    return {field: text for field, text in marks.items() if field and text}
+
+
+def _check_key(key: str) -> None:
+    if not 1 <= len(key) <= 200 or not key.isprintable():  # noqa: PLR2004
+        raise BadUserInput("An idempotency key has 1 to 200 printable characters.", field=("idempotencyKey",))
+
+
+def _digest(action: Action, draft: Values) -> str:
+    """Equal for equal input to the same action on the same record."""
+    return sha256(msgspec.json.encode([action.name, action.subject.id, draft], order="sorted")).hexdigest()
+
+
+def _problem(error: GatewayError) -> Problem:
+    said = error.details.get("productMessage")
+    return Problem(("input",), f"{error.message} {said}".strip() if said else error.message, error.code, error.hint)
+
+
+def _json(problem: Problem) -> dict[str, Any]:
+    return {"field": list(problem.field), "message": problem.message, "code": problem.code, "hint": problem.hint}

@@ -1,0 +1,198 @@
+"""A gateway as tests use it: real PostgreSQL, the sandbox as Zoho, GraphQL over HTTP without a network."""
+
+import fcntl
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+from psycopg import sql
+from pydantic import SecretStr
+from sqlalchemy import make_url
+from starlette.applications import Starlette
+
+from gateway.app import create_app
+from gateway.demo import completed
+from gateway.demo_people import USERS
+from gateway.settings import Jobs, Settings, Upstream
+from services.sandbox import Sandbox
+from services.sandbox.budget import Limits
+from services.sandbox.calls import fingerprint
+
+SEALING_KEY = "c2VhbGluZyBrZXkgb2YgdGhlIHRlc3RzLCAzMiBieXQ="
+PLENTY = Limits(minute=10**6, concurrent=1000, day=10**9, tokens_per_10_minutes=10**6)
+
+acting: ContextVar[str | None] = ContextVar("acting", default=None)
+"""The person whose request is being answered."""
+
+Ask = Callable[..., Awaitable[dict[str, Any]]]
+
+
+@dataclass
+class Witness(httpx.AsyncBaseTransport):
+    """Stands between the gateway and the sandbox and notes for whom each call is made, and with which token."""
+
+    sandbox: Sandbox
+    seen: list[tuple[str, str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._inner = self.sandbox.transport()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        person, token = acting.get(), request.headers.get("authorization", "").rpartition(" ")[2]
+        product = request.url.path.strip("/").partition("/")[0]
+        if person and token and product in ("books", "billing", "crm"):
+            self.seen.append((person, product, fingerprint(token)))
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    def strangers(self) -> list[tuple[str, str, str]]:
+        """(person, product, whose token) of every call for a product user that ran under another's access."""
+        whose = {call.token: call.email for call in self.sandbox.calls() if call.token}
+        calls = [(person, product, whose.get(token, person)) for person, product, token in self.seen]
+        self.seen.clear()
+        return [call for call in calls if call[2] != call[0] and call[1].upper() in _own(call[0])]
+
+
+def _own(email: str) -> tuple[str, ...]:
+    """The products in which a demo person works under his own access."""
+    return USERS.get(email.partition("@")[0], ())
+
+
+@dataclass
+class Gateway:
+    """A gateway as a client sees it, and the sandbox behind it."""
+
+    app: Starlette
+    sandbox: Sandbox
+    witness: Witness
+    client: httpx.AsyncClient
+    settings: Settings
+
+    async def ask(self, person: str | None, query: str, **variables: Any) -> dict[str, Any]:
+        """Post an operation as a demo person ("staff") or an address; the decoded answer, data and errors."""
+        response = await self.post(person, {"query": query, "variables": variables})
+        return response.json()
+
+    async def post(self, person: str | None, body: Any, **headers: str) -> httpx.Response:
+        """Post a body as somebody, or as nobody; the HTTP answer."""
+        content = {"content": body} if isinstance(body, bytes) else {"json": body}
+        return await self.send(person, "POST", "/graphql", headers=headers, **content)
+
+    async def send(
+        self, person: str | None, method: str, path: str, *, headers: Mapping[str, str] = {}, **more: Any
+    ) -> httpx.Response:
+        """Any request as somebody."""
+        email = person and (person if "@" in person else f"{person}@demo.example")
+        signed = {"Authorization": f"Bearer {self.token(email)}"} if email else {}
+        reset = acting.set(email)
+        try:
+            return await self.client.request(method, path, headers=signed | dict(headers), **more)
+        finally:
+            acting.reset(reset)
+
+    def environment(self) -> dict[str, str]:
+        """For a process on the same database."""
+        url = self.settings.database_url
+        assert url
+        return {
+            "GATEWAY_DATABASE_URL": url.get_secret_value(),
+            "GATEWAY_SEALING_KEYS": SEALING_KEY,
+            "GATEWAY_DATA": str(self.settings.data),
+        }
+
+    def token(self, email: str, **claims: Any) -> str:
+        """An ID token of the sandbox's Accounts."""
+        return self.sandbox.id_token(email, **claims)
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What every gateway of this run is copied from."""
+
+    server: str
+    template: str
+    sandbox: Path
+
+    @asynccontextmanager
+    async def gateway(self) -> AsyncIterator[Gateway]:
+        """A gateway on a copy of the demo's database and of its sandbox."""
+        with _database(self.server, self.template) as url:
+            sandbox = Sandbox.copy_of(self.sandbox, limits=PLENTY)
+            async with running(_settings(url, self.sandbox.parent), sandbox) as gateway:
+                yield gateway
+
+
+@asynccontextmanager
+async def running(settings: Settings, sandbox: Sandbox) -> AsyncIterator[Gateway]:
+    """A gateway on this sandbox until the block is left."""
+    witness = Witness(sandbox)
+    app = create_app(settings, sandbox=sandbox, transport=witness)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://gateway.example") as client,
+    ):
+        yield Gateway(app, sandbox, witness, client, settings)
+
+
+def _settings(url: str, data: Path) -> Settings:
+    return completed(
+        Settings(
+            database_url=SecretStr(url),
+            data=data,
+            sealing_keys=(SecretStr(SEALING_KEY),),
+            jobs=Jobs(inside=False),
+            upstream=Upstream(calls_per_minute=10**6, calls_at_once=1000),
+        )
+    )
+
+
+def _conninfo(url: str, database: str | None = None) -> str:
+    plain = make_url(url).set(drivername="postgresql")
+    return (plain.set(database=database) if database else plain).render_as_string(hide_password=False)
+
+
+def _create(server: str, name: str, template: str = "template0") -> None:
+    with psycopg.connect(_conninfo(server), autocommit=True) as connection:
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(template))
+        )
+
+
+def drop(server: str, name: str) -> None:
+    with psycopg.connect(_conninfo(server), autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def _database(server: str, template: str) -> Iterator[str]:
+    name = f"{template}_{secrets.token_hex(4)}"
+    _create(server, name, template)
+    try:
+        yield _conninfo(server, name)
+    finally:
+        drop(server, name)
+
+
+async def set_up(demo: Demo) -> None:
+    demo.sandbox.parent.mkdir()
+    _create(demo.server, demo.template)
+    sandbox = Sandbox(demo.sandbox, limits=PLENTY)
+    async with running(_settings(_conninfo(demo.server, demo.template), demo.sandbox.parent), sandbox):
+        pass
+    sandbox.close()
