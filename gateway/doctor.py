@@ -1,11 +1,11 @@
 """What can be wrong with an installation, looked at piece by piece."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import typer
 from alembic.util import CommandError
 from msgspec.json import Decoder
@@ -48,7 +48,9 @@ class Finding:
 async def examine(settings: Settings) -> list[Finding]:
     """Look at everything that can be looked at."""
     place = "real organizations" if not settings.demo else "the sandbox stands in for Zoho"
-    return [Finding("settings", True, place)] + [finding async for finding in _examined(completed(settings))]
+    transport = open_sandbox(settings).transport() if settings.demo else None
+    found = [finding async for finding in _examined(completed(settings), transport)]
+    return [Finding("settings", True, place), *found]
 
 
 def shown(findings: list[Finding]) -> bool:
@@ -60,13 +62,13 @@ def shown(findings: list[Finding]) -> bool:
     return all(finding.well for finding in findings)
 
 
-async def _examined(settings: Settings) -> AsyncIterator[Finding]:
+async def _examined(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> AsyncIterator[Finding]:
     try:
         with with_database(settings) as complete:
             database = await _database(complete)
             yield database
             if database.well:
-                async for finding in _inside(complete):
+                async for finding in _inside(complete, transport):
                     yield finding
     except EmbeddedError as error:
         yield Finding("database", False, str(error), "Set DATABASE_URL to a PostgreSQL server of your own.")
@@ -85,8 +87,8 @@ async def _database(settings: Settings) -> Finding:
     return Finding("database", True, f"PostgreSQL {version}, schema up to date")
 
 
-async def _inside(settings: Settings) -> AsyncIterator[Finding]:
-    async with _assembly(settings) as assembly:
+async def _inside(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> AsyncIterator[Finding]:
+    async with assembled(settings, transport) as assembly:
         yield await _clock(assembly.database)
         for issuer in settings.openid.issuers if settings.openid else ():
             yield await _provider(settings, assembly, issuer)
@@ -95,13 +97,6 @@ async def _inside(settings: Settings) -> AsyncIterator[Finding]:
             yield Finding("connections", False, "no organization is connected", "Connect one; the README says how.")
         for owner in owners:
             yield await _connection(assembly, owner)
-
-
-@asynccontextmanager
-async def _assembly(settings: Settings) -> AsyncIterator[Assembly]:
-    transport = open_sandbox(settings).transport() if settings.demo else None
-    async with assembled(settings, transport) as assembly:
-        yield assembly
 
 
 async def _ask(database: Database, query: str) -> Any:

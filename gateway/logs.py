@@ -8,8 +8,10 @@ from structlog.typing import Processor
 
 from gateway.settings import Logs
 
-QUIET = ("alembic", "uvicorn.access", "procrastinate", "psycopg.pool", "asyncio", "httpx", "strawberry.execution")
-"""Libraries that are heard only when something is wrong; execution errors are logged by the endpoint."""
+QUIET = ("alembic", "uvicorn", "procrastinate", "psycopg.pool", "asyncio", "httpx")
+"""Libraries that are heard only when something is wrong."""
+SILENT = "strawberry.execution"
+"""It logs every error of an execution, of which most are meant; the endpoint logs those that are not."""
 
 
 def configure(logs: Logs) -> None:
@@ -33,10 +35,12 @@ def configure(logs: Logs) -> None:
     logging.basicConfig(handlers=[handler], level=logs.level.upper(), force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+    logging.getLogger(SILENT).disabled = True
 
 
 def _rendered(shape: str) -> list[Processor]:
     meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     if shape == "json":
-        return [meta, structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
-    return [meta, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        return [meta, structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    plain = structlog.dev.plain_traceback
+    return [meta, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]

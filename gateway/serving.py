@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import httpx
 import typer
 import uvicorn
 from pydantic import SecretStr
@@ -57,8 +58,9 @@ def serve(settings: Settings) -> None:
 
 def work(settings: Settings) -> None:
     """Work on jobs until SIGINT or SIGTERM."""
+    transport = open_sandbox(settings).transport() if settings.demo else None
     with with_database(completed(settings)) as complete, suppress(KeyboardInterrupt):
-        asyncio.run(_work(complete))
+        asyncio.run(_work(complete, transport))
 
 
 def upgrade(settings: Settings) -> None:
@@ -95,8 +97,7 @@ async def _upgrade(settings: Settings) -> None:
         await database.upgrade()
 
 
-async def _work(settings: Settings) -> None:
-    transport = open_sandbox(settings).transport() if settings.demo else None
+async def _work(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
     async with assembled(settings, transport) as assembly, assembly.jobs.open():
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _current().cancel)
         with suppress(asyncio.CancelledError):

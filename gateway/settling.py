@@ -24,6 +24,5 @@ async def settle_uncertain(services: Services) -> None:
 
 
 async def _settle(services: Services, outcome: Outcome) -> None:
-    viewer = await services.identity.by_id(outcome.organization_id, outcome.member_id)
-    if viewer is not None:
-        await services.writes.look_up(Errand(viewer, f"settle-{outcome.id}", monotonic() + SECONDS), outcome)
+    viewer = await services.identity.member(outcome.organization_id, outcome.member_id)
+    await services.writes.look_up(Errand(viewer, f"settle-{outcome.id}", monotonic() + SECONDS), outcome)

@@ -1,5 +1,6 @@
 """What one request carries through the resolvers."""
 
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,8 +10,9 @@ from graphql import GraphQLError, GraphQLResolveInfo
 from resolvers import ids
 from resolvers.loaders import Loaders
 from services import Services
+from services.documents import Module
 from services.errand import Errand
-from services.errors import Forbidden
+from services.errors import Forbidden, GatewayError
 from services.policy import Decision, Viewer
 
 
@@ -33,7 +35,7 @@ class Context:
     services: Services
     viewer: Viewer
     errand: Errand
-    errors: dict[tuple[int, str], GraphQLError] = field(default_factory=dict)
+    errors: dict[tuple[Any, ...], GraphQLError] = field(default_factory=dict)
     """Errors that belong to a field node rather than to a row, by node and coordinate."""
 
     @cached_property
@@ -45,14 +47,18 @@ class Context:
         """Note once that a field node was refused, however many rows it stands in."""
         self.report(forbidden(decision, coordinate), info, coordinate)
 
-    def report(self, error: Exception, info: GraphQLResolveInfo[Any], coordinate: str) -> None:
+    def report(
+        self, error: Exception, info: GraphQLResolveInfo[Any], coordinate: str, module: str | None = None
+    ) -> None:
         """Note an error of a field node once; the answer carries it beside its data."""
-        node = info.field_nodes[0]
-        if (id(node), coordinate) not in self.errors:
-            extensions = getattr(error, "extensions", None)
-            self.errors[id(node), coordinate] = GraphQLError(
-                str(error), nodes=info.field_nodes, original_error=error, extensions=extensions
-            )
+        key = (id(info.field_nodes[0]), coordinate, module)
+        if key not in self.errors:
+            if isinstance(error, GatewayError):  # a copy, since equal reads of several requests share one failure
+                error, shared = copy(error), error.details
+                error.details = (
+                    shared | {"coordinate": coordinate} | ({"module": Module(module).name} if module else {})
+                )
+            self.errors[key] = GraphQLError(str(error), nodes=info.field_nodes, original_error=error)
 
     def global_id(self, kind: str, record_id: str) -> str:
         """The global id of a record of the viewer's organization."""

@@ -186,6 +186,9 @@ def merged_of(what: str) -> Resolver:
     return resolve
 
 
+Report = Callable[[Module, Exception], None]
+
+
 async def _merge(
     context: Context,
     info: Any,
@@ -220,15 +223,15 @@ async def _merge(
 _RANK = {module: place for place, module in enumerate(KINDS)}
 
 
-def _seen(context: Context, kind: Kind, report: Callable[[Module, Exception], None]) -> bool:
+def _seen(context: Context, kind: Kind, report: Report) -> bool:
     decision = context.viewer.decide(f"{kind.module}.view")
     if not decision.granted:
-        report(kind.module, forbidden(decision, f"{kind.type.__name__}"))
+        report(kind.module, forbidden(decision, f"{kind.word}s in the list"))
     return decision.granted
 
 
 def _report(context: Context, info: Any, module: Module, error: Exception) -> None:
-    context.report(error, info, f"documents.{module.name}")
+    context.report(error, info, f"{info.parent_type.name}.{info.field_name}", module)
 
 
 def _flat(where: Any) -> list[str]:

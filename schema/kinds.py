@@ -7,7 +7,7 @@ import strawberry
 
 from resolvers import directory, subscriptions
 from resolvers.links import came_from, made_from
-from resolvers.relations import Derived, Full, MoneyOf
+from resolvers.relations import Attribute, Derived, Full, MoneyOf
 from schema.documents import (
     AccountType,
     Approval,
@@ -275,7 +275,7 @@ class Subscription(FinanceDocument):
 
     id: strawberry.ID = field("subscriptions.view")
     module: Module = field("subscriptions.view")
-    number: str | None = field("subscriptions.view.number")
+    number: str | None = field("subscriptions.view.number", Full(Attribute("number")))
     reference_number: str | None = field("subscriptions.view.referenceNumber")
     raw_status: str | None = field("subscriptions.view.status")
     date: dt.date | None = field("subscriptions.view.date")

@@ -37,6 +37,11 @@ class WritePayload:
         "public", Derived(_audit_event), description="The event in the audit trail."
     )
 
+    @classmethod
+    def is_type_of(cls, answer: object, _info: object) -> bool:
+        """Every payload is made from the same value; the mutation's field says which it is."""
+        return isinstance(answer, Payload)
+
 
 @guarded("public", description="The answer of a mutation on an estimate.")
 class EstimatePayload(WritePayload):

@@ -4,14 +4,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from procrastinate import App, PsycopgConnector, RetryStrategy
-from procrastinate.exceptions import AlreadyEnqueued
+from procrastinate import App, PsycopgConnector
+from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
+from procrastinate.jobs import Job, Status
 
-from services.errors import GatewayError
 from services.storage.engine import Database
-
-PATIENT = RetryStrategy(max_attempts=5, exponential_wait=4, retry_exceptions={GatewayError, ConnectionError})
-"""After 4, 16, 64 and 256 seconds; what none of them helps comes again with the next period."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +26,10 @@ class Duties:
 
 
 class Jobs:
-    """The queue on a database, as one who orders and as one who works."""
+    """The queue on a database, as one who orders and as one who works.
+
+    Jobs may meet: what they call locks or claims what it works on. What fails comes again with the next period.
+    """
 
     def __init__(self, database: Database, duties: Duties) -> None:
         self._duties = duties
@@ -66,14 +66,20 @@ class Jobs:
     async def retry_stalled(self) -> int:
         """Queue again what workers that died were at; how many."""
         stalled = list(await self._app.job_manager.get_stalled_jobs())
-        for job in stalled:
+        return sum([await self._retry(job) for job in stalled])
+
+    async def _retry(self, job: Job) -> bool:
+        """Queue a job again, unless its like waits already: then it is given up."""
+        try:
             await self._app.job_manager.retry_job(job)
-        return len(stalled)
+        except UniqueViolation:
+            await self._app.job_manager.finish_job(job, Status.FAILED, delete_job=False)
+            return False
+        return True
 
     async def _order(self, task: str, what: str, **arguments: str) -> None:
-        lock = f"{task}:{what}"
         try:
-            await self._app.configure_task(task, lock=lock, queueing_lock=lock).defer_async(**arguments)
+            await self._app.configure_task(task, queueing_lock=f"{task}:{what}").defer_async(**arguments)
         except AlreadyEnqueued:
             return
 
@@ -81,7 +87,7 @@ class Jobs:
         task, periodic = self._app.task, self._app.periodic
         duties = self._duties
 
-        @task(name="sync", retry=PATIENT)
+        @task(name="sync")
         async def sync(organization_id: str) -> None:
             await duties.sync(organization_id)
 
@@ -90,7 +96,7 @@ class Jobs:
             await duties.settle()
 
         @periodic(cron=duties.sync_when)
-        @task(name="sync_all", queueing_lock="sync_all", pass_context=False)
+        @task(name="sync_all", queueing_lock="sync_all")
         async def sync_all(timestamp: int) -> None:  # noqa: ARG001 - the period
             for organization_id in await duties.organizations():
                 await self.sync_soon(organization_id)

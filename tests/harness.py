@@ -115,6 +115,8 @@ class Gateway:
 
 @contextmanager
 def alone(path: Path) -> Iterator[None]:
+    """Let one process at a time pass."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

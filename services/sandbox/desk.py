@@ -56,17 +56,21 @@ class Desk:
 
     @cached_property
     def given(self) -> Body:
-        """The JSON object sent, as the body or as the form field ``JSONString``."""
+        """The JSON object sent."""
+        if not isinstance(self.sent, dict):
+            raise refused(11)
+        return self.sent
+
+    @cached_property
+    def sent(self) -> Any:
+        """The JSON sent, as the body or as the form field ``JSONString``."""
         text = self.content
         if self.content_type.startswith("application/x-www-form-urlencoded"):
             text = QueryParams(text).get("JSONString", "").encode()
         try:
-            value = exact.decode(text)
+            return exact.decode(text)
         except ValueError as error:
             raise refused(11) from error
-        if not isinstance(value, dict):
-            raise refused(11)
-        return value
 
     @property
     def optional(self) -> Body:

@@ -198,6 +198,7 @@ SUBSCRIPTIONS = Listing(
     searched=(_NAME, col(Record.number), stored("customer_name")),
 )
 
+
 def _not_subscribed(desk: Desk) -> Condition:
     other = aliased(Record)
     mine = (col(other.organization_id) == desk.organization_id, col(other.kind) == "subscriptions")

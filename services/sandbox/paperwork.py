@@ -206,7 +206,9 @@ def set_custom_fields(kind: Kind) -> Work:
 
     def work(desk: Desk) -> Response:
         desk.allow(kind.name, "edit")
-        body, given = found(kind, desk), desk.given.get("custom_fields")
+        body, given = found(kind, desk), desk.sent
+        if isinstance(given, dict):
+            given = given.get("custom_fields")
         desk.writable(kind.name, {"custom_fields": given})
         if not isinstance(given, list):
             raise invalid("custom_fields")

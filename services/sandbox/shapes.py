@@ -223,7 +223,7 @@ ROWS: Mapping[str, tuple[str, ...]] = {
         words("""
             customer_id display_name salutation first_name last_name email company_name phone mobile website
             department designation currency_code unused_credits outstanding is_gapps_customer updated_time
-            created_time has_attachment
+            created_time tags has_attachment
         """)
     ),
 }

@@ -152,10 +152,14 @@ async def test_a_renewed_token_keeps_its_end_and_its_api_domain(company: Any) ->
 
 async def test_a_failed_renewal_is_remembered_until_one_succeeds(company: Any) -> None:
     connection = await company.credentials.owner(company.id, Product.BOOKS)
-    with pytest.raises(UpstreamUnavailable):
+
+    async def fail() -> None:
         async with company.credentials.locked(connection.id) as held:
             await held.save("never stored", SOON, "x")
             raise UpstreamUnavailable
+
+    with pytest.raises(UpstreamUnavailable):
+        await fail()
     row = await stored(company, connection)
     assert (row.last_error, row.access_token) == ("The product does not answer at the moment.", None)
     async with company.credentials.locked(connection.id) as held:
@@ -171,7 +175,7 @@ async def test_a_removed_connection_cannot_be_locked(company: Any) -> None:
             pytest.fail("nothing to lock")
 
 
-async def test_after_rotation_the_old_key_is_needed_no_more(found: Any, own_database: Any, seal: Seal) -> None:
+async def test_after_rotation_the_old_key_is_needed_no_more(found: Any, own_database: Any) -> None:
     company = await found(own_database)
     old, new = bytes(range(32)), bytes([7] * 32)
     owner = await company.credentials.owner(company.id, Product.BOOKS)

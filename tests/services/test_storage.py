@@ -25,11 +25,15 @@ async def test_replicas_that_upgrade_at_once_leave_one_schema(empty_url: str) ->
 
 async def test_a_session_keeps_nothing_when_an_error_leaves_it(database: Database) -> None:
     row = models.Organization(name="Harbor Foods", data_center="eu", edition="free", crm_org_id=models.new_id())
-    with pytest.raises(ZeroDivisionError):
+
+    async def fail() -> None:
         async with database.session() as session:
             session.add(row)
             await session.flush()
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
     async with database.session() as session:
         assert await session.get(models.Organization, row.id) is None
 

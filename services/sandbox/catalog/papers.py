@@ -12,6 +12,7 @@ from services.sandbox.catalog.parties import Parties
 from services.sandbox.catalog.scene import MONTHS, Scene
 from services.sandbox.documents import Surroundings
 from services.sandbox.kinds import ESTIMATES, INVOICES, PURCHASE_ORDERS, SALES_ORDERS, Kind
+from services.sandbox.stamps import Stamp
 
 Body = dict[str, Any]
 
@@ -120,7 +121,15 @@ class Papers:
         made.append(body)
         body["status"] = self._status(kind, seed)
         _mark(body, seed, self.scene)
+        self._touch(body, seed.day, stamp)
         return body
+
+    def _touch(self, body: Body, day: date, stamp: Stamp) -> None:
+        """What is no draft any more was changed some days after it was made."""
+        later = self.scene.stamp(self.scene.dice.choice(self.scene.writers), self.scene.at(self._soon(day), 599))
+        if body["status"] != "draft" and later.at > stamp.at:
+            body["last_modified_time"] = later.time
+            body["last_modified_by_id"] = later.user_id
 
     def _status(self, kind: Kind, seed: Seed) -> str:
         age = "young" if (self.scene.today - seed.day).days < _YOUNG else "old"

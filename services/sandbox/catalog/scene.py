@@ -49,7 +49,7 @@ class Scene:
         """Seven parties in ten trade in the base currency."""
         base = self.organization.currency_code
         foreign = _FOREIGN[base]
-        return foreign[order // 10 % len(foreign)] if order % 10 in (2, 5, 8) else base
+        return foreign[order // 10 % len(foreign)] if order % 10 in (2, 5, 7) else base
 
     def day_at(self, offset: int) -> datetime:
         """That many days into the 24 months before today, at a time of its own."""

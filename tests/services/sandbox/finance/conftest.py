@@ -24,7 +24,9 @@ def books(http: httpx.AsyncClient, bearing: Callable[..., dict[str, str]]) -> Ca
 
 
 @pytest.fixture
-def billing(http: httpx.AsyncClient, bearing: Callable[..., dict[str, str]]) -> Callable[..., Awaitable[httpx.Response]]:
+def billing(
+    http: httpx.AsyncClient, bearing: Callable[..., dict[str, str]]
+) -> Callable[..., Awaitable[httpx.Response]]:
     async def ask(method: str, path: str, who: str = "owner", json: Any = None, **query: Any) -> httpx.Response:
         return await http.request(
             method,

@@ -6,21 +6,33 @@ import pytest
 
 Ask = Callable[..., Awaitable[httpx.Response]]
 
-ROW = """customer_id customer_name email plan_name subscription_id name status amount created_at activated_at
-    current_term_ends_at current_term_starts_at last_billing_at next_billing_at expires_at interval interval_unit
-    auto_collect created_time updated_time reference_id salesperson_id salesperson_name currency_code currency_symbol"""
-FULL = """subscription_id name status amount created_at activated_at current_term_starts_at current_term_ends_at
-    last_billing_at next_billing_at expires_at interval interval_unit auto_collect created_time updated_time reference_id
-    salesperson_id salesperson_name child_invoice_id currency_code currency_symbol end_of_term product_id product_name
-    plan addons coupon card payment_terms payment_terms_label can_add_bank_account customer custom_fields taxes
-    contactpersons notes payment_gateways subscription_number trial_starts_at trial_ends_at cancelled_at"""
+ROW = """
+    customer_id customer_name email plan_name subscription_id name status amount created_at activated_at
+    current_term_ends_at current_term_starts_at last_billing_at next_billing_at expires_at interval
+    interval_unit auto_collect created_time updated_time reference_id salesperson_id salesperson_name
+    currency_code currency_symbol
+"""
+FULL = """
+    subscription_id name status amount created_at activated_at current_term_starts_at current_term_ends_at
+    last_billing_at next_billing_at expires_at interval interval_unit auto_collect created_time updated_time
+    reference_id salesperson_id salesperson_name child_invoice_id currency_code currency_symbol end_of_term
+    product_id product_name plan addons coupon card payment_terms payment_terms_label can_add_bank_account
+    customer custom_fields taxes contactpersons notes payment_gateways subscription_number trial_starts_at
+    trial_ends_at cancelled_at
+"""
 PLAN = "plan_code name quantity price discount total setup_fee plan_description tax_id trial_days"
-CUSTOMER = """customer_id display_name salutation first_name last_name email tags company_name phone mobile website
-    department designation currency_code unused_credits outstanding is_gapps_customer updated_time created_time"""
-PLANS = """plan_code name recurring_price unit interval interval_unit billing_cycles trial_period setup_fee product_id
-    tax_id product_type description status addons created_time updated_time"""
-STATUSES = """live trial dunning unpaid non_renewing cancelled creation_failed cancelled_from_dunning expired
-    trial_expired future paused"""
+CUSTOMER = """
+    customer_id display_name salutation first_name last_name email tags company_name phone mobile website
+    department designation currency_code unused_credits outstanding is_gapps_customer updated_time created_time
+"""
+PLANS = """
+    plan_code name recurring_price unit interval interval_unit billing_cycles trial_period setup_fee product_id
+    tax_id product_type description status addons created_time updated_time
+"""
+STATUSES = """
+    live trial dunning unpaid non_renewing cancelled creation_failed cancelled_from_dunning expired
+    trial_expired future paused
+"""
 
 
 async def _new(billing: Ask, **fields: Any) -> dict[str, Any]:
@@ -155,6 +167,8 @@ async def test_books_staff_without_billing_is_refused(billing: Ask) -> None:
 
 
 async def test_transactions_are_invoices_and_their_payments(billing: Ask) -> None:
-    rows = (await billing("GET", "/transactions", filter_by="TransactionType.PAYMENT", per_page=5)).json()["transactions"]
+    rows = (await billing("GET", "/transactions", filter_by="TransactionType.PAYMENT", per_page=5)).json()[
+        "transactions"
+    ]
     assert {row["type"] for row in rows} == {"payment"}
     assert all({"transaction_id", "reference_id", "date", "type", "status", "amount"} <= row.keys() for row in rows)

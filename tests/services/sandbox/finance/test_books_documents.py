@@ -68,7 +68,10 @@ async def test_tax_is_taken_after_or_before_the_discount_and_within_inclusive_pr
 
 
 async def test_discounts_may_stand_on_the_lines(books: Ask) -> None:
-    lines = [{"name": "Desk", "rate": 99.99, "quantity": 2, "discount": "12.5%"}, {"name": "Lamp", "rate": 10, "discount": 1}]
+    lines = [
+        {"name": "Desk", "rate": 99.99, "quantity": 2, "discount": "12.5%"},
+        {"name": "Lamp", "rate": 10, "discount": 1},
+    ]
     made = await _estimate(books, line_items=lines, discount_type="item_level")
     assert [line["item_total"] for line in made["line_items"]] == [174.98, 9]
     assert made["total"] == 183.98
@@ -122,7 +125,9 @@ async def test_an_own_number_is_taken_once_only(books: Ask) -> None:
 
 @pytest.mark.parametrize("named", ["api_name", "label", "customfield_id"])
 async def test_custom_fields_are_set_by_any_of_their_names(books: Ask, named: str) -> None:
-    known = (await _estimate(books, custom_fields=[{"api_name": "cf_acting_user", "value": "first"}]))["custom_fields"][0]
+    known = (await _estimate(books, custom_fields=[{"api_name": "cf_acting_user", "value": "first"}]))["custom_fields"][
+        0
+    ]
     made = await _estimate(books, custom_fields=[{named: known[named], "value": "sales@demo.example"}])
     assert made["custom_field_hash"]["cf_acting_user"] == "sales@demo.example"
     found = (await books("GET", "/estimates", custom_field="sales@demo.example")).json()["estimates"]
@@ -156,7 +161,9 @@ async def test_what_waits_for_approval_can_be_neither_sent_nor_converted_nor_cha
     assert (await books("POST", f"{path}/status/sent")).status_code == 400
     assert (await books("POST", f"{path}/email", json={})).status_code == 400
     assert (await books("PUT", path, json={"notes": "x"})).status_code == 400
-    order = await books("POST", "/salesorders", json={"customer_id": made["customer_id"], "estimate_id": made["estimate_id"]})
+    order = await books(
+        "POST", "/salesorders", json={"customer_id": made["customer_id"], "estimate_id": made["estimate_id"]}
+    )
     assert order.status_code == 400
     refused = await books("POST", f"{path}/approve", "staff")
     assert (refused.status_code, refused.json()["code"]) == (401, 57)
@@ -171,7 +178,9 @@ async def test_what_waits_for_approval_can_be_neither_sent_nor_converted_nor_cha
 
 async def test_only_purchase_orders_can_be_rejected(books: Ask) -> None:
     vendor = (await books("GET", "/contacts", contact_type="vendor", per_page=1)).json()["contacts"][0]["contact_id"]
-    made = (await books("POST", "/purchaseorders", json={"vendor_id": vendor, "line_items": LINES})).json()["purchaseorder"]
+    made = (await books("POST", "/purchaseorders", json={"vendor_id": vendor, "line_items": LINES})).json()[
+        "purchaseorder"
+    ]
     path = f"/purchaseorders/{made['purchaseorder_id']}"
     await books("POST", f"{path}/submit", "staff")
     assert (await books("POST", f"{path}/reject", "approver")).json()["code"] == 0
@@ -187,7 +196,9 @@ async def test_an_estimate_becomes_an_order_and_the_order_an_invoice(books: Ask)
     assert (order["estimate_id"], order["total"]) == (made["estimate_id"], made["total"])
     path = f"/salesorders/{order['salesorder_id']}"
     assert (await books("POST", "/invoices/fromsalesorder", salesorder_id=order["salesorder_id"])).status_code == 400
-    assert (await books("POST", f"{path}/status/open")).json()["message"] == "Sales order status has been changed to Open."
+    assert (await books("POST", f"{path}/status/open")).json()[
+        "message"
+    ] == "Sales order status has been changed to Open."
     answer = await books("POST", "/invoices/fromsalesorder", salesorder_id=order["salesorder_id"])
     invoice = answer.json()["invoice"]
     assert answer.status_code == 201
@@ -253,15 +264,20 @@ async def test_a_contact_is_made_changed_and_kept_apart_from_its_namesakes(books
     assert (again.status_code, again.json()["code"]) == (400, 4)
 
 
-async def test_importing_a_crm_account_makes_its_customer_once(books: Ask, sandbox: Any) -> None:
-    with sandbox.store.session() as session:
-        crm_id = session.connection().exec_driver_sql(
-            "select id from record where kind = 'crm_accounts' and id like '461%' and id not in"
-            " (select crm_account_id from record where kind = 'contacts') limit 1"
-        ).scalar()
-    first = (await books("POST", f"/crm/account/{crm_id}/import")).json()["data"]["contact_id"]
-    second = (await books("POST", f"/crm/account/{crm_id}/import")).json()["data"]["contact_id"]
+async def test_importing_a_crm_account_makes_its_customer_once(
+    books: Ask, http: httpx.AsyncClient, bearing: Callable[..., dict[str, str]]
+) -> None:
+    listed = await http.get(
+        "https://www.zohoapis.eu/crm/v8/Accounts",
+        params={"fields": "Account_Name", "per_page": 200},
+        headers=bearing("owner@demo.example"),
+    )
+    for account in sorted(listed.json()["data"], key=lambda row: str(row["id"])):
+        if not (await books("GET", "/contacts", zcrm_account_id=account["id"])).json()["contacts"]:
+            break
+    first = (await books("POST", f"/crm/account/{account['id']}/import")).json()["data"]["contact_id"]
+    second = (await books("POST", f"/crm/account/{account['id']}/import")).json()["data"]["contact_id"]
     assert first == second
-    linked = (await books("GET", "/contacts", zcrm_account_id=crm_id)).json()["contacts"]
-    assert [row["contact_id"] for row in linked] == [first]
+    linked = (await books("GET", "/contacts", zcrm_account_id=account["id"])).json()["contacts"]
+    assert [(row["contact_id"], row["contact_name"]) for row in linked] == [(first, account["Account_Name"])]
     assert (await books("POST", "/crm/account/1/import")).status_code == 404

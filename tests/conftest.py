@@ -1,10 +1,11 @@
-"""A running gateway for every test.
+"""PostgreSQL for every test, and a running gateway for those that come through the front door.
 
 The demo is set up once. Every gateway then works on a copy of it: a database made from a template, a sandbox in memory.
 """
 
 import os
 import secrets
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -23,13 +24,22 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(shared: Path) -> Iterator[str]:
-    """The address of a PostgreSQL server: DATABASE_URL's, or an embedded one that the workers of this run share."""
+def server(pytestconfig: pytest.Config) -> Iterator[str]:
+    """The address of a PostgreSQL server: DATABASE_URL's, or an embedded one that all workers and runs share.
+
+    It begins empty when nobody uses it. (Not under pytest's directory, which only its owner may enter.)
+    """
     if given := os.environ.get("DATABASE_URL"):
         yield given
         return
-    with Embedded(shared / "postgres", durable=False).running() as embedded:
-        yield embedded.url()
+    data = pytestconfig.rootpath / "var" / "tests" / "postgres"
+    embedded = Embedded(data, durable=False)
+    with alone(data.with_name("tests.lock")):
+        if not (data / "postmaster.pid").exists():
+            shutil.rmtree(data, ignore_errors=True)
+        embedded.start()
+    yield embedded.url()
+    embedded.stop()
 
 
 @pytest.fixture(scope="session")

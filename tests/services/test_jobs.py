@@ -1,0 +1,122 @@
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from services.errors import UpstreamUnavailable
+from services.jobs import Duties, Jobs
+from services.storage.engine import Database
+
+
+@dataclass
+class Diary:
+    """What the jobs have done."""
+
+    synced: list[str] = field(default_factory=list)
+    settled: int = 0
+    fails: bool = False
+    complete: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
+
+    async def organizations(self) -> list[str]:
+        return ["north", "south"]
+
+    async def sync(self, organization_id: str) -> None:
+        self.synced.append(organization_id)
+        self._look()
+        if self.fails:
+            raise UpstreamUnavailable
+
+    async def settle(self) -> None:
+        self.settled += 1
+        self._look()
+
+    def _look(self) -> None:
+        if self.settled and {"north", "south"} <= set(self.synced):
+            self.complete.set()
+
+    def duties(self, when: str = "0 0 29 2 *") -> Duties:
+        """By the clock nothing is due, unless a test says when."""
+        return Duties(
+            organizations=self.organizations, sync=self.sync, settle=self.settle, sync_when=when, settle_when=when
+        )
+
+
+@pytest.fixture
+def diary() -> Diary:
+    return Diary()
+
+
+async def states(database: Database) -> dict[str, int]:
+    async with database.session() as session:
+        rows = await session.exec(
+            text("SELECT task_name || ' ' || status::text, count(*) FROM procrastinate_jobs GROUP BY 1")  # type: ignore[call-overload]
+        )
+        return dict(rows.all())
+
+
+async def test_an_ordered_job_is_done(own_database: Database, diary: Diary) -> None:
+    async with Jobs(own_database, diary.duties()).open() as jobs:
+        await jobs.sync_soon("north")
+        await jobs.settle_soon()
+        await jobs.work_off()
+    assert diary == Diary(["north"], 1)
+
+
+async def test_a_job_that_waits_already_is_not_ordered_twice(own_database: Database, diary: Diary) -> None:
+    async with Jobs(own_database, diary.duties()).open() as jobs:
+        await asyncio.gather(*(jobs.sync_soon("north") for _ in range(5)))
+        await jobs.sync_soon("south")
+        await jobs.work_off()
+    assert sorted(diary.synced) == ["north", "south"]
+
+
+async def test_a_job_that_failed_does_not_hinder_the_next(own_database: Database, diary: Diary) -> None:
+    diary.fails = True
+    async with Jobs(own_database, diary.duties()).open() as jobs:
+        for _ in range(2):
+            await jobs.sync_soon("north")
+            await jobs.work_off()
+    assert diary.synced == ["north", "north"]
+    assert await states(own_database) == {"sync failed": 2}
+
+
+@pytest.fixture
+async def stalled(own_database: Database, diary: Diary) -> AsyncIterator[Jobs]:
+    """With a job that a worker was at when it was killed."""
+    async with Jobs(own_database, diary.duties()).open() as jobs:
+        await jobs.sync_soon("north")
+        async with own_database.session() as session:
+            dead: Any = text(
+                "WITH worker AS (INSERT INTO procrastinate_workers (last_heartbeat) VALUES (now() - interval '1 hour')"
+                " RETURNING id) UPDATE procrastinate_jobs SET status = 'doing', worker_id = worker.id FROM worker"
+            )
+            await session.exec(dead)
+        yield jobs
+
+
+async def test_a_job_of_a_killed_worker_is_done_by_another(stalled: Jobs, diary: Diary) -> None:
+    assert await stalled.retry_stalled() == 1
+    await stalled.work_off()
+    assert diary.synced == ["north"]
+
+
+async def test_a_job_of_a_killed_worker_is_given_up_when_its_like_waits(
+    stalled: Jobs, diary: Diary, own_database: Database
+) -> None:
+    await stalled.sync_soon("north")
+    assert await stalled.retry_stalled() == 0
+    await stalled.work_off()
+    assert diary.synced == ["north"]
+    assert await states(own_database) == {"sync failed": 1, "sync succeeded": 1}
+
+
+async def test_a_worker_does_what_is_due_by_the_clock(own_database: Database, diary: Diary) -> None:
+    async with Jobs(own_database, diary.duties("* * * * * *")).open() as jobs:
+        working = asyncio.create_task(jobs.work())
+        async with asyncio.timeout(10):
+            await diary.complete.wait()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
