@@ -3,8 +3,11 @@
 import asyncio
 import signal
 import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import cast
 
 import httpx
 import typer
@@ -14,6 +17,7 @@ from pydantic import SecretStr
 from gateway.app import create_app
 from gateway.assembly import assembled, database_of
 from gateway.demo import completed, open_sandbox
+from gateway.protocol import Prompt
 from gateway.settings import Settings
 from gateway.welcome import welcome
 from services.storage.embedded import Embedded
@@ -41,10 +45,12 @@ class Server(uvicorn.Server):
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; what was started for it stops with it."""
+    _end_on_signals()
     with listening(settings.host, settings.port) as listener, with_database(completed(settings)) as complete:
         config = uvicorn.Config(
             create_app(complete, sandbox=open_sandbox(settings) if settings.demo else None),
             loop="uvloop",
+            http=cast(type[asyncio.Protocol], partial(Prompt, patience=settings.http.receive_seconds)),
             lifespan="on",
             log_config=None,
             access_log=False,
@@ -58,6 +64,7 @@ def serve(settings: Settings) -> None:
 
 def work(settings: Settings) -> None:
     """Work on jobs until SIGINT or SIGTERM."""
+    _end_on_signals()
     transport = open_sandbox(settings).transport() if settings.demo else None
     with with_database(completed(settings)) as complete, suppress(KeyboardInterrupt):
         asyncio.run(_work(complete, transport))
@@ -90,6 +97,12 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         raise CannotListen(f"Cannot listen on {host}:{port}: {error.strerror}. Is it being served already?") from error
     with listener:
         yield listener
+
+
+def _end_on_signals() -> None:
+    """Unwind, where the default would end the process with PostgreSQL left running."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit())
 
 
 async def _upgrade(settings: Settings) -> None:

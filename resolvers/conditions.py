@@ -30,12 +30,25 @@ def params(kind: Kind, where: Any, organization_id: str) -> dict[str, str]:
 
 def _conditions(kind: Kind, where: Any, organization_id: str) -> Iterator[tuple[str, str]]:
     for name, condition in given(where):
+        if name == "status":
+            yield _status(kind, str(condition.value))
+            continue
         criterion = kind.filters.get(name)
         if criterion is None:
             raise _unsupported(kind, (name,))
         operators = given(condition) if hasattr(condition, "__dataclass_fields__") else [("", condition)]
         for operator, value in operators:
             yield _parameter(kind, criterion, (name, operator), value, organization_id)
+
+
+def _status(kind: Kind, status: str) -> tuple[str, str]:
+    if status not in kind.by_status:
+        raise UnsupportedByProduct(
+            f"Zoho {kind.product.title()} cannot search for {kind.word}s in the status {status.upper()}.",
+            hint=f"It can search for: {', '.join(sorted(kind.by_status)).upper()}.",
+            field=["where", "status"],
+        )
+    return kind.by_status[status]
 
 
 def given(value: Any) -> Iterator[tuple[str, Any]]:

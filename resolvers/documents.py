@@ -59,7 +59,10 @@ def many(module: Module) -> Resolver:
         order_by: Any = None,
         view: str | None = None,
     ) -> pagination.Page:
-        filters = conditions.params(kind, where, context.viewer.organization_id) | _view(kind, view, context)
+        filters = conditions.params(kind, where, context.viewer.organization_id)
+        if view is not None and "filter_by" in filters:
+            raise BadUserInput("A custom view and a status cannot be combined here.", field=("view",))
+        filters |= _view(kind, view, context)
         order, descending = (order_by.field, order_by.direction.value == "desc") if order_by else _NEWEST
         return await _page(context, kind, filters, order, descending, first, after)
 

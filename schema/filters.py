@@ -152,9 +152,7 @@ class PurchaseOrderFilter:
     search: str | None = given("purchaseOrders.view", description="In number, reference and vendor name.")
 
 
-@strawberry.input(
-    description="Which subscriptions. Statuses are offered as custom views: Billing filters by them alone."
-)
+@strawberry.input(description="Which subscriptions.")
 class SubscriptionFilter:
     """`KINDS[SUBSCRIPTIONS].filters`."""
 

@@ -119,10 +119,12 @@ class Audit:
         *,
         changes: Sequence[FieldChange] = (),
         user_errors: Sequence[Mapping[str, Any]] = (),
+        calls: Sequence[UpstreamCall] | None = None,
     ) -> str:
-        """Record an action that is over, with the errand's upstream calls; its event's id."""
+        """Record an action that is over; its event's id. `calls` are its own, without them all of the errand's."""
+        own = errand.calls if calls is None else calls
         async with self._database.session() as session:
-            return append(session, errand, action, outcome, changes=changes, user_errors=user_errors)
+            return append(session, errand, action, outcome, changes=changes, user_errors=user_errors, calls=own)
 
     async def get(self, organization_id: str, event_id: str) -> Event | None:
         """One event of an organization."""
@@ -156,6 +158,7 @@ def append(
     *,
     changes: Sequence[FieldChange] = (),
     user_errors: Sequence[Mapping[str, Any]] = (),
+    calls: Sequence[UpstreamCall] = (),
     event_id: str | None = None,
 ) -> str:
     """Add an event to a transaction; its id."""
@@ -166,7 +169,7 @@ def append(
         actor_id=viewer.id,
         actor_name=viewer.name,
         actor_email=viewer.email,
-        credential_email=action.credential or credential(errand.calls, action.product),
+        credential_email=action.credential or credential(calls, action.product),
         access=viewer.access_to(action.product).kind if action.product else None,
         product=action.product,
         action=action.name,
@@ -177,7 +180,7 @@ def append(
         outcome=outcome,
         changes=as_json(changes),
         user_errors=as_json(user_errors),
-        calls=as_json(errand.calls),
+        calls=as_json(calls),
         request_id=errand.request_id,
         settled_at=now() if outcome.settled else None,
     )

@@ -154,7 +154,6 @@ def _built(organization: Organization, member: Member, access: _Access) -> Viewe
         profile=by_profile,
         access=tuple(_to_product(product, organization, member, access, by_profile) for product in products),
         administers=bool(access.profile and access.profile.administers),
-        confirmed_at=organization.synced_at,
     )
 
 

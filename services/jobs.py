@@ -48,7 +48,7 @@ class Jobs:
             concurrency=concurrency,
             install_signal_handlers=False,
             shutdown_graceful_timeout=5.0,
-            fetch_job_polling_interval=5.0,
+            fetch_job_polling_interval=1.0,
         )
 
     async def work_off(self) -> None:

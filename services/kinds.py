@@ -52,7 +52,6 @@ def _shared(number: str, party: str) -> dict[str, Criterion]:
         f"{party}_id": Criterion(f"{party}_id", EXACT),
         f"{party}_name": Criterion(f"{party}_name", TEXT),
         "total": Criterion("total", AMOUNT),
-        "status": Criterion("status", EXACT),
         "item_id": Criterion("item_id", EXACT),
         "search": Criterion("search_text", EXACT),
     }
@@ -75,6 +74,8 @@ class Kind(Struct, frozen=True, kw_only=True):
     sort: Mapping[Order, str]
     views: Mapping[str, str]
     """Predefined custom views: title → `filter_by`."""
+    by_status: Mapping[str, tuple[str, str]]
+    """The list parameter that narrows to a status; not every status can be searched for (facts §1.4, §8)."""
     multi_get: str | None = None
     """The list parameter that takes ids and answers with full records, where there is one (facts §1.5)."""
 
@@ -91,6 +92,10 @@ class Kind(Struct, frozen=True, kw_only=True):
         )
 
 
+def _documented(*statuses: str) -> dict[str, tuple[str, str]]:
+    return {status: ("status", status) for status in statuses}
+
+
 def _status_views(*names: str) -> dict[str, str]:
     titles = {"OverDue": "Overdue", "PartiallyPaid": "Partially Paid", "PartiallyInvoiced": "Partially Invoiced"}
     return {titles.get(name, name): f"Status.{name}" for name in names}
@@ -100,6 +105,9 @@ APPROVAL = frozenset({"pending_approval", "approved"})
 """Statuses of a document under approval; general knowledge, not in the products' specifications (facts §8)."""
 
 _SORT = {Order.CREATED_AT: "created_time", Order.DATE: "date", Order.TOTAL: "total", Order.PARTY_NAME: "customer_name"}
+
+_BILLING_WORD = {"dunning": "PAST_DUE"}
+"""What Billing's filter calls a status otherwise; that dunning is past due is our reading."""
 
 KINDS: Mapping[Module, Kind] = {
     kind.module: kind
@@ -121,6 +129,7 @@ KINDS: Mapping[Module, Kind] = {
                 "last_modified_since": Criterion("last_modified_time", EXACT),
             },
             sort=_SORT | {Order.NUMBER: "estimate_number"},
+            by_status=_documented("draft", "sent", "invoiced", "accepted", "declined", "expired"),
             views=_status_views("All", "Draft", "Sent", "Accepted", "Declined", "Invoiced", "Expired"),
         ),
         Kind(
@@ -144,6 +153,7 @@ KINDS: Mapping[Module, Kind] = {
                 "last_modified_since": Criterion("last_modified_time", EXACT),
             },
             sort=_SORT | {Order.NUMBER: "invoice_number", Order.DUE_DATE: "due_date", Order.BALANCE: "balance"},
+            by_status=_documented("sent", "draft", "overdue", "paid", "void", "unpaid", "partially_paid", "viewed"),
             views=_status_views("All", "Draft", "Sent", "OverDue", "Paid", "PartiallyPaid", "Unpaid", "Viewed", "Void"),
         ),
         Kind(
@@ -170,6 +180,7 @@ KINDS: Mapping[Module, Kind] = {
                 Order.SHIPMENT_DATE: "shipment_date",
                 Order.LAST_MODIFIED_AT: "last_modified_time",
             },
+            by_status=_documented("draft", "open", "invoiced", "partially_invoiced", "void", "overdue"),
             views=_status_views("All", "Draft", "Open", "OverDue", "PartiallyInvoiced", "Invoiced", "Void", "Closed"),
             multi_get="salesorder_ids",
         ),
@@ -195,6 +206,7 @@ KINDS: Mapping[Module, Kind] = {
                 Order.NUMBER: "purchaseorder_number",
                 Order.DELIVERY_DATE: "delivery_date",
             },
+            by_status=_documented("draft", "open", "billed", "cancelled"),
             views=_status_views("All", "Draft", "Open", "Billed", "Cancelled"),
         ),
         Kind(
@@ -214,6 +226,13 @@ KINDS: Mapping[Module, Kind] = {
                 "reference_number": Criterion("reference", CONTAINS),
             },
             sort={},
+            by_status={
+                status: ("filter_by", f"SubscriptionStatus.{_BILLING_WORD.get(status, status.upper())}")
+                for status in (
+                    *("live", "trial", "dunning", "unpaid", "non_renewing", "future"),
+                    *("cancelled", "cancelled_from_dunning", "expired", "trial_expired"),
+                )
+            },
             views={
                 title: f"SubscriptionStatus.{name}"
                 for title, name in {

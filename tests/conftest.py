@@ -73,7 +73,7 @@ def gateway(shared_gateway: Gateway) -> Iterator[Gateway]:
     """The shared gateway. A test that needs the log to itself, or changes the demo, takes `own_gateway`."""
     yield shared_gateway
     shared_gateway.sandbox.clear_faults()
-    assert shared_gateway.witness.strangers() == []
+    assert shared_gateway.witness.strangers == []
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def own_gateway(demo: Demo) -> AsyncIterator[Gateway]:
     """A gateway, database and sandbox for one test alone: for faults, budgets, and changes of who may do what."""
     async with demo.gateway() as gateway:
         yield gateway
-        assert gateway.witness.strangers() == []
+        assert gateway.witness.strangers == []
 
 
 @pytest.fixture

@@ -35,30 +35,36 @@ Ask = Callable[..., Awaitable[dict[str, Any]]]
 
 @dataclass
 class Witness(httpx.AsyncBaseTransport):
-    """Stands between the gateway and the sandbox and notes for whom each call is made, and with which token."""
+    """Stands between the gateway and the sandbox and notes for whom each call is made, and under whose access."""
 
     sandbox: Sandbox
-    seen: list[tuple[str, str, str]] = field(default_factory=list)
+    strangers: list[tuple[str, str, str]] = field(default_factory=list)
+    """(person, product, whose access) of every call for a product user that ran under another's."""
 
     def __post_init__(self) -> None:
         self._inner = self.sandbox.transport()
+        self._whose: dict[str, str] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        person, token = acting.get(), request.headers.get("authorization", "").rpartition(" ")[2]
-        product = request.url.path.strip("/").partition("/")[0]
-        if person and token and product in ("books", "billing", "crm"):
-            self.seen.append((person, product, fingerprint(token)))
-        return await self._inner.handle_async_request(request)
+        response = await self._inner.handle_async_request(request)
+        self._note(acting.get(), request)
+        return response
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
-    def strangers(self) -> list[tuple[str, str, str]]:
-        """(person, product, whose token) of every call for a product user that ran under another's access."""
-        whose = {call.token: call.email for call in self.sandbox.calls() if call.token}
-        calls = [(person, product, whose.get(token, person)) for person, product, token in self.seen]
-        self.seen.clear()
-        return [call for call in calls if call[2] != call[0] and call[1].upper() in _own(call[0])]
+    def _note(self, person: str | None, request: httpx.Request) -> None:
+        token = request.headers.get("authorization", "").rpartition(" ")[2]
+        product = request.url.path.strip("/").partition("/")[0]
+        if person and token and product.upper() in _own(person):
+            owner = self._owner(fingerprint(token))
+            if owner != person:
+                self.strangers.append((person, product, owner))
+
+    def _owner(self, token: str) -> str:
+        if token not in self._whose:
+            self._whose[token] = self.sandbox.calls(token=token)[-1].email
+        return self._whose[token]
 
 
 def _own(email: str) -> tuple[str, ...]:
@@ -97,6 +103,11 @@ class Gateway:
             return await self.client.request(method, path, headers=signed | dict(headers), **more)
         finally:
             acting.reset(reset)
+
+    def lose_database(self) -> None:
+        """As if PostgreSQL had lost it."""
+        url = make_url(self.environment()["GATEWAY_DATABASE_URL"])
+        drop(url.set(database="postgres").render_as_string(hide_password=False), str(url.database))
 
     def environment(self) -> dict[str, str]:
         """For a process on the same database."""
@@ -178,7 +189,7 @@ def _create(server: str, name: str, template: str = "template0") -> None:
 
 def drop(server: str, name: str) -> None:
     with psycopg.connect(_conninfo(server), autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @contextmanager

@@ -33,6 +33,8 @@ def _of_kind(kind: Kind) -> Iterator[tuple[str, str, Work]]:
     yield "GET", f"{single}/comments", comments.many(kind)
     yield "POST", f"{single}/comments", comments.add(kind)
     yield "DELETE", f"{single}/comments/{{comment_id}}", comments.delete(kind)
+    for which in ("billing", "shipping") if kind.party == "customer" else ("billing",):
+        yield "PUT", f"{single}/address/{which}", paperwork.set_address(kind, which)
     for step in kind.moves:
         yield "POST", f"{single}/{step.path}", paperwork.move(kind, step)
 

@@ -33,15 +33,24 @@ def _date(kind: Kind, body: dict[str, Any], move: Move, stamp: Stamp, today: str
     """What is late at once, and the days of acceptance and refusal."""
     if move.target in ("accepted", "declined"):
         body[f"{move.target}_date"] = stamp.day
-    late = bool(body[kind.due_key]) and body[kind.due_key] < today
-    if late and (kind.name, move.target) in (("invoices", "sent"), ("salesorders", "open")):
-        body["status"] = body["current_sub_status"] = "overdue"
+    reckon(kind, body, today)
     if kind.name == "invoices":
         body["balance"] = totals.open_balance(body)
     if "order_status" in body:
         body["order_status"] = body["status"]
     if kind.name == "purchaseorders":
         body["billed_status"] = "billed" if body["status"] == "billed" else ""
+
+
+_ON_TIME = {"invoices": "sent", "salesorders": "open"}
+
+
+def reckon(kind: Kind, body: dict[str, Any], today: str) -> None:
+    """What is sent or open is overdue as long as its day has passed."""
+    on_time = _ON_TIME.get(kind.name)
+    if on_time and body["status"] in (on_time, "overdue"):
+        late = bool(body[kind.due_key]) and body[kind.due_key] < today
+        body["status"] = body["current_sub_status"] = "overdue" if late else on_time
 
 
 def sent(kind: Kind, body: dict[str, Any], stamp: Stamp, today: str) -> None:

@@ -176,6 +176,7 @@ def _change(kind: Kind, body: Body, given: Mapping[str, Any], desk: Desk) -> Non
         _unused(kind, str(number), desk, but=body[kind.id_key])
         body[kind.number_key] = str(number)
     documents.change(kind, body, given, desk.stamp, desk.around)
+    moves.reckon(kind, body, desk.today)
 
 
 def delete(kind: Kind) -> Work:
@@ -217,6 +218,22 @@ def set_custom_fields(kind: Kind) -> Work:
         documents.touch(body, desk.stamp)
         desk.put(kind.name, body)
         return done("Custom Fields Updated Successfully")
+
+    return work
+
+
+def set_address(kind: Kind, which: str) -> Work:
+    """`which` is billing or shipping."""
+
+    def work(desk: Desk) -> Response:
+        desk.allow(kind.name, "edit")
+        body, key = found(kind, desk), f"{which}_address"
+        desk.writable(kind.name, {key: desk.given})
+        known = body[key].keys() & desk.given.keys()
+        body[key] = body[key] | {name: str(desk.given[name] or "") for name in known}
+        documents.touch(body, desk.stamp)
+        desk.put(kind.name, body)
+        return done(f"{which.title()} address updated", **{key: body[key]})
 
     return work
 

@@ -81,7 +81,7 @@ class Crm:
         self, errand: Errand, account_id: str, page: int, per_page: int = LARGEST_PAGE
     ) -> Rows[Contact]:
         """A page of an account's contacts."""
-        return await self._rows(errand, CONTACTS, f"/Accounts/{account_id}/Contacts", _paged(page, per_page))
+        return await self._rows(errand, CONTACTS, f"/Accounts/{account_id}/Contacts", _paged(page, per_page) | _NEWEST)
 
     async def accounts_by_id(self, errand: Errand, ids: Iterable[str]) -> dict[str, Account]:
         """Accounts by id, a hundred a call; unknown ids are absent."""
@@ -119,7 +119,7 @@ class Crm:
     async def _listed(self, errand: Errand, entity: _Entity[T], page: int, per_page: int, word: str | None) -> Rows[T]:
         paging = _paged(page, per_page)
         if word is None:
-            return await self._rows(errand, entity, f"/{entity.module}", paging)
+            return await self._rows(errand, entity, f"/{entity.module}", paging | _NEWEST)
         return await self._rows(errand, entity, f"/{entity.module}/search", {"word": word, **paging})
 
     async def _several(self, errand: Errand, entity: _Entity[T], ids: Iterable[str]) -> list[T]:
@@ -135,6 +135,9 @@ class Crm:
         asked = {"fields": entity.fields, **params}
         page = await self._client.get(connection, path, entity.decode, params=asked, errand=errand)
         return Rows(page.data, page.info is not None and page.info.more_records, datetime.now(UTC))
+
+
+_NEWEST = {"sort_by": "id", "sort_order": "desc"}
 
 
 def _paged(page: int, per_page: int) -> dict[str, str]:

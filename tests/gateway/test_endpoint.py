@@ -6,7 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.harness import Gateway
+from gateway.settings import Http
+from services.sandbox.faults import Fault
+from tests.harness import Gateway, running
 
 NAME = "{ __typename }"
 GRAPHQL, JSON = "application/graphql-response+json", "application/json"
@@ -213,3 +215,31 @@ async def test_an_enormous_operation_is_answered_quickly_and_without_a_fault(gat
     assert response.status_code in (200, 400)
     codes = {problem["extensions"]["code"] for problem in response.json().get("errors", ())}
     assert "INTERNAL" not in codes
+
+
+async def test_what_nobody_foresaw_is_masked_and_found_again_by_its_request_id(own_gateway: Gateway) -> None:
+    own_gateway.lose_database()
+    response = await own_gateway.post("staff", {"query": NAME})
+    extensions = error(response)["extensions"]
+    assert (response.status_code, extensions["code"]) == (500, "INTERNAL")
+    assert extensions["requestId"] == response.headers["x-request-id"]
+    assert "psycopg" not in response.text
+
+
+async def test_pages_of_other_origins_may_call_only_when_they_are_named(own_gateway: Gateway) -> None:
+    asked = {"origin": "https://app.example", "access-control-request-method": "POST"}
+    refused = await own_gateway.send(None, "OPTIONS", "/graphql", headers=asked)
+    named = Http(origins=("https://app.example",))
+    async with running(own_gateway.settings.model_copy(update={"http": named}), own_gateway.sandbox) as gateway:
+        allowed = await gateway.send(None, "OPTIONS", "/graphql", headers=asked)
+    assert "access-control-allow-origin" not in refused.headers
+    assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+
+
+async def test_an_operation_that_takes_too_long_is_ended(own_gateway: Gateway) -> None:
+    hasty = own_gateway.settings.model_copy(update={"http": Http(deadline_seconds=0.2)})
+    async with running(hasty, own_gateway.sandbox) as gateway:
+        gateway.sandbox.fault(Fault("delay", product="books", seconds=10))
+        async with asyncio.timeout(5):
+            answer = await gateway.ask("staff", "{ invoices(first: 1) { nodes { id } } }")
+    assert answer["errors"][0]["extensions"]["code"] in ("DEADLINE_EXCEEDED", "UPSTREAM_UNAVAILABLE")

@@ -3,33 +3,43 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
 import pytest
 
+from tests.harness import Gateway
+
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 60
 
 
-@contextmanager
-def served(data: Path) -> Iterator[tuple[psutil.Popen, str]]:
-    """A gateway with its own data; the process and where it serves."""
+def started(*arguments: str, **environment: str) -> psutil.Popen:
+    """A process of the command line in a group of its own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("GATEWAY_", "DATABASE_URL"))}
-    process = psutil.Popen(
-        [sys.executable, "-m", "gateway", "serve"],
+    return psutil.Popen(
+        [sys.executable, "-m", "gateway", *arguments],
         cwd=ROOT,
-        env=inherited | {"GATEWAY_DATA": str(data), "GATEWAY_PORT": "0"},
+        env=inherited | environment,
         stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
     )
+
+
+@contextmanager
+def served(data: Path, **environment: str) -> Iterator[tuple[psutil.Popen, str]]:
+    """A gateway with its own data; the process and where it serves."""
+    process = started("serve", GATEWAY_DATA=str(data), **{"GATEWAY_PORT": "0"} | environment)
     try:
         yield process, _address(process)
     finally:
@@ -54,7 +64,7 @@ def token(data: Path, person: str) -> str:
     ).stdout.strip()
 
 
-def asked(address: str, signed: str, query: str) -> dict:
+def asked(address: str, signed: str, query: str) -> dict[str, Any]:
     response = httpx.post(f"{address}/graphql", json={"query": query}, headers={"Authorization": f"Bearer {signed}"})
     return response.json()
 
@@ -70,6 +80,61 @@ def wait_until_gone(data: Path) -> None:
     while left_over(data) and time.monotonic() < until:
         time.sleep(0.1)
     assert left_over(data) == []
+
+
+def test_a_head_that_does_not_arrive_is_not_waited_for(tmp_path: Path) -> None:
+    with served(tmp_path / "var", GATEWAY_HTTP__RECEIVE_SECONDS="1") as (process, address):
+        host, port = address.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as slow:
+            slow.sendall(b"POST /graphql HTTP/1.1\r\nHost: gateway\r\n")
+            began = time.monotonic()
+            assert slow.recv(100) == b""
+            assert time.monotonic() - began < 8
+        with httpx.Client(base_url=address) as client:
+            assert [client.get("/healthz").status_code for _ in range(3)] == [200, 200, 200]
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0
+    wait_until_gone(tmp_path)
+
+
+def test_a_port_that_is_taken_is_said_before_anything_is_started(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = str(other.getsockname()[1])
+        process = started("serve", GATEWAY_DATA=str(tmp_path / "var"), GATEWAY_PORT=taken)
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert taken in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "var").exists()
+
+
+def test_a_worker_works_until_it_is_told_to_end(own_gateway: Gateway) -> None:
+    process = started("worker", **own_gateway.environment())
+    with pytest.raises(psutil.TimeoutExpired):
+        process.wait(timeout=4)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 0
+    assert "Traceback" not in process.stdout.read()
+    process.stdout.close()
+
+
+def test_the_sandbox_runs_alone_on_a_port(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    process = started("sandbox", "--port", str(port), GATEWAY_DATA=str(tmp_path))
+    try:
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            try:
+                answer = httpx.get(f"http://127.0.0.1:{port}/sandbox/token?as=staff")
+                break
+            except httpx.ConnectError:
+                time.sleep(0.1)
+        assert answer.json()["email"] == "staff@demo.example"
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=20)
+        process.stdout.close()
 
 
 def test_it_serves_stops_on_ctrl_c_with_nothing_left_and_comes_back_after_kill_9(tmp_path: Path) -> None:

@@ -1,12 +1,10 @@
 """A database of its own for every worker, and companies in it for every test."""
 
-import fcntl
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -29,13 +27,6 @@ MIGRATED = datetime(2026, 5, 15, tzinfo=UTC)
 KEY = bytes(range(32))
 
 
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def _execute(server: str, statement: str, *names: str) -> None:
     conninfo = make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(conninfo, autocommit=True) as connection:
@@ -53,18 +44,13 @@ def _temporary(server: str, template: str = "template0") -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-async def template(server: str, shared: Path) -> str:
-    """The name of an upgraded, empty database, made by the first worker that needs it."""
-    known = shared / "services.template"
-    with _alone(shared / "services.lock"):
-        if not known.exists():
-            name = f"services_template_{secrets.token_hex(6)}"
-            _execute(server, "CREATE DATABASE {} TEMPLATE template0", name)
-            database = Database(make_url(server).set(database=name))
-            await database.upgrade()
-            await database.close()
-            known.write_text(name)
-        return known.read_text()
+async def template(server: str) -> AsyncIterator[str]:
+    """The name of an upgraded, empty database."""
+    with _temporary(server) as url:
+        database = Database(url)
+        await database.upgrade()
+        await database.close()
+        yield str(database.url.database)
 
 
 @pytest.fixture(scope="session")

@@ -110,7 +110,8 @@ async def test_a_bad_draft_is_refused_and_nothing_is_written(books: Ask, change:
 
 
 async def test_a_body_that_is_no_json_object_is_refused_with_code_11(books: Ask) -> None:
-    for body in (None, [], "text", 5):
+    bodies: tuple[Any, ...] = (None, [], "text", 5)
+    for body in bodies:
         answer = await books("POST", "/estimates", json=body)
         assert (answer.status_code, answer.json()["code"]) == (400, 11)
 
@@ -132,6 +133,32 @@ async def test_custom_fields_are_set_by_any_of_their_names(books: Ask, named: st
     assert made["custom_field_hash"]["cf_acting_user"] == "sales@demo.example"
     found = (await books("GET", "/estimates", custom_field="sales@demo.example")).json()["estimates"]
     assert [row["estimate_id"] for row in found] == [made["estimate_id"]]
+
+
+async def test_custom_fields_have_a_path_of_their_own_that_takes_a_list(books: Ask) -> None:
+    made = await _estimate(books)
+    fields = [{"api_name": "cf_gateway_reference", "value": "key-1"}]
+    answer = await books("PUT", f"/estimate/{made['estimate_id']}/customfields", "staff", json=fields)
+    assert answer.json() == {"code": 0, "message": "Custom Fields Updated Successfully"}
+    found = (await books("GET", "/estimates", custom_field="key-1")).json()["estimates"]
+    assert [row["cf_gateway_reference"] for row in found] == ["key-1"]
+
+
+async def test_an_invoice_is_overdue_from_its_due_date_on_and_no_longer_when_that_moves(books: Ask) -> None:
+    draft = {"customer_id": await _customer(books), "line_items": LINES, "date": "2026-10-01", "due_date": "2026-10-31"}
+    path = f"/invoices/{(await books('POST', '/invoices', json=draft)).json()['invoice']['invoice_id']}"
+    await books("POST", f"{path}/status/sent")
+    assert await _status(books, path) == "overdue"
+    await books("PUT", path, json={"due_date": "2026-12-31"})
+    assert await _status(books, path) == "sent"
+
+
+async def test_an_address_is_changed_on_the_document_only(books: Ask) -> None:
+    made = await _estimate(books)
+    path = f"/estimates/{made['estimate_id']}"
+    answer = await books("PUT", f"{path}/address/billing", "staff", json={"city": "Gent", "planet": "Mars"})
+    assert answer.json()["billing_address"]["city"] == "Gent"
+    assert (await books("GET", path)).json()["estimate"]["billing_address"] == answer.json()["billing_address"]
 
 
 async def test_every_change_moves_the_time_of_modification_forward(books: Ask) -> None:
