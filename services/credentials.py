@@ -14,7 +14,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services.errors import Forbidden, GatewayError
 from services.policy import AccessKind, Product, Viewer
 from services.storage import models
-from services.storage.engine import Database
+from services.storage.engine import Database, alone
 from services.storage.models import fold
 from services.storage.sealing import Seal
 
@@ -303,6 +303,7 @@ async def _make_room(session: AsyncSession, consent: Consent, email: str) -> Non
         col(models.Connection.product) == consent.product,
         col(models.Connection.email) != email,
     )
+    await alone(session, f"{consent.product} of {consent.organization_id}")
     if consent.is_owner:
         await session.exec(update(models.Connection).where(*others).values(is_owner=False))
     if consent.member_id is not None:

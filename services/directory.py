@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, delete, func, select, update
+from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services import grants
@@ -14,7 +14,7 @@ from services.directory_values import CrmProfile, CrmUser, ProductUser
 from services.errors import BadUserInput, NotFound, UpstreamRejected
 from services.policy import CapabilitySet, Product
 from services.storage import models
-from services.storage.engine import Database
+from services.storage.engine import Database, alone
 from services.storage.models import Connection, IntegrationGrant, Member, Organization, Profile, Role, fold, now
 from services.upstream.books import Books
 from services.upstream.crm import Crm
@@ -93,7 +93,7 @@ class Directory:
         """Take over what the CRM and Books tell of users, profiles and roles; all of it or, on an error, nothing."""
         people = await self._told(organization_id)
         async with self._database.session() as session:
-            await session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(organization_id, 0))))
+            await alone(session, f"directory of {organization_id}")
             await _take_profiles(session, organization_id, people.profiles)
             await _take_members(session, organization_id, people)
             await session.flush()

@@ -132,12 +132,13 @@ class Embedded:
     def _initialize(self) -> None:
         """Build beside and rename, so that an interrupted attempt is never taken for a data directory."""
         fresh = self.data.with_name(f"{self.data.name}.new")
-        for leftover in (fresh, self.data):
-            shutil.rmtree(leftover, ignore_errors=True)
+        if self.data.exists() and any(self.data.iterdir()):
+            raise EmbeddedError(f"{self.data} is not empty and no data directory of PostgreSQL")
+        shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
         _hand_over(fresh)
-        options = ("--auth=trust", "--encoding=utf8", "--locale=C.UTF-8", "--no-sync")
-        self._run("initdb", "-D", str(fresh), "-U", SUPERUSER, *options)
+        locale = ("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
+        self._run("initdb", "-D", str(fresh), "-U", SUPERUSER, "--auth=trust", "--encoding=utf8", "--no-sync", *locale)
         fresh.rename(self.data)
 
     def _launch(self) -> None:

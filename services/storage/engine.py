@@ -7,8 +7,9 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, make_url, text
+from sqlalchemy import URL, Connection, func, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
+from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 REVISIONS = Path(__file__).parent / "revisions"
@@ -64,6 +65,11 @@ class Database:
     async def close(self) -> None:
         """Return all connections."""
         await self._engine.dispose()
+
+
+async def alone(session: AsyncSession, what: str) -> None:
+    """Let one transaction at a time go on from here, of all that name the same."""
+    await session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
 
 
 def _upgrade(connection: Connection, revision: str) -> None:

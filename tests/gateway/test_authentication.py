@@ -9,7 +9,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import Key, RSAKey
 
-from services.sandbox.faults import Fault
+from services.sandbox.faults import Fault, FaultKind
 from tests.harness import Gateway
 
 WHO = {"query": "{ viewer { email } }"}
@@ -182,10 +182,32 @@ async def test_an_address_is_matched_whatever_its_case(gateway: Gateway) -> None
     assert answer["data"]["viewer"]["email"].casefold() == "mixedcase@demo.example"
 
 
-async def test_a_provider_that_is_down_when_its_keys_are_needed_is_an_outage_not_a_bad_token(
-    own_gateway: Gateway,
+@pytest.mark.parametrize(
+    ("kind", "status", "code"),
+    [
+        ("refuse", 503, "UPSTREAM_UNAVAILABLE"),
+        ("html", 502, "UPSTREAM_REJECTED"),
+        ("garbage", 502, "UPSTREAM_REJECTED"),
+    ],
+)
+async def test_a_provider_that_fails_when_its_keys_are_needed_is_an_outage_not_a_bad_token(
+    own_gateway: Gateway, kind: FaultKind, status: int, code: str
 ) -> None:
-    own_gateway.sandbox.fault(Fault("refuse", product="accounts"))
+    own_gateway.sandbox.fault(Fault(kind, product="accounts"))
     response = await asked(own_gateway, f"Bearer {own_gateway.token('staff@demo.example')}")
-    assert response.status_code == 503
-    assert response.json()["errors"][0]["extensions"]["code"] == "UPSTREAM_UNAVAILABLE"
+    assert (response.status_code, response.json()["errors"][0]["extensions"]["code"]) == (status, code)
+
+
+async def test_keys_that_are_known_go_on_while_the_provider_is_down(own_gateway: Gateway) -> None:
+    signed = f"Bearer {own_gateway.token('staff@demo.example')}"
+    assert (await asked(own_gateway, signed)).status_code == 200
+    own_gateway.sandbox.fault(Fault("refuse", product="accounts"))
+    own_gateway.sandbox.rotate_keys(keep_old=False)
+    assert (await asked(own_gateway, signed)).status_code == 200
+    assert await refusal(own_gateway, f"Bearer {own_gateway.token('staff@demo.example')}") == "UNKNOWN_KEY"
+
+
+async def test_a_person_is_nobody_in_an_organization_that_is_not_his(gateway: Gateway) -> None:
+    response = await gateway.post("staff", WHO, **{"gateway-organization": "another"})
+    assert response.status_code == 401
+    assert response.json()["errors"][0]["extensions"]["reason"] == "UNKNOWN_USER"

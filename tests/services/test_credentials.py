@@ -111,6 +111,13 @@ async def test_a_new_owner_takes_the_place_of_the_earlier_one(company: Any) -> N
     assert sorted(owner.product for owner in owners) == ["BILLING", "BOOKS", "CRM"]
 
 
+async def test_of_owners_who_connect_at_once_one_is_left(company: Any) -> None:
+    people = ["first", "second", "third", "first"]
+    await asyncio.gather(*(company.connect(local, Product.BOOKS, is_owner=True) for local in people))
+    owners = await company.credentials.owners(company.id)
+    assert [owner.product for owner in owners].count(Product.BOOKS) == 1
+
+
 async def test_an_owner_who_connects_again_as_himself_stays_the_owner(company: Any) -> None:
     await company.connect("owner", Product.BOOKS)
     assert (await company.credentials.owner(company.id, Product.BOOKS)).email.startswith("owner@")

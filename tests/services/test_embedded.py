@@ -8,7 +8,7 @@ from time import monotonic
 import psycopg
 import pytest
 
-from services.storage.embedded import Embedded
+from services.storage.embedded import Embedded, EmbeddedError
 
 pytestmark = pytest.mark.xdist_group("embedded")
 
@@ -74,12 +74,18 @@ def test_a_server_for_tests_leaves_nothing(directory: Path) -> None:
 
 
 def test_an_interrupted_first_start_is_begun_again(directory: Path) -> None:
-    data = directory / "postgres"
-    for leftover in (data, directory / "postgres.new"):
-        leftover.mkdir()
-        (leftover / "half").touch()
-    with Embedded(data, durable=False).running() as embedded, connect(embedded) as connection:
+    (directory / "postgres.new").mkdir()
+    (directory / "postgres.new" / "half").touch()
+    with Embedded(directory / "postgres", durable=False).running() as embedded, connect(embedded) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_directory_that_holds_something_else_is_left_alone(directory: Path) -> None:
+    (directory / "letters").mkdir()
+    (directory / "letters" / "letter").touch()
+    with pytest.raises(EmbeddedError):
+        Embedded(directory / "letters").start()
+    assert (directory / "letters" / "letter").exists()
 
 
 def test_a_lock_file_with_the_number_of_another_process_does_not_hinder(directory: Path) -> None:
