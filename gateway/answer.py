@@ -14,7 +14,13 @@ from gateway import media
 from services.errors import BadUserInput, DeadlineExceeded, GatewayError, Unauthenticated
 
 log = structlog.get_logger(__name__)
-STATUS = {"INTERNAL": 500, "UPSTREAM_UNAVAILABLE": 503, "UPSTREAM_REJECTED": 502, "UPSTREAM_RATE_LIMITED": 503}
+STATUS = {
+    "INTERNAL": 500,
+    "UPSTREAM_REJECTED": 502,
+    "UPSTREAM_UNAVAILABLE": 503,
+    "UPSTREAM_RATE_LIMITED": 503,
+    "DEADLINE_EXCEEDED": 504,
+}
 """The status of a request that failed before execution, by error code; 401 and 400 otherwise."""
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 TOO_DEEP = BadUserInput("The operation is nested too deeply.")

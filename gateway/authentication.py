@@ -76,17 +76,23 @@ class Keys:
 
         Keys that are held stay in use while the provider does not answer.
         """
-        async with self._lock:
-            if self._held is None:
-                self._held = await self._fetched()
-            elif self._is_due(self._held, kid):
-                self._held = await self._refreshed(self._held)
-            return self._held
+        held = self._held
+        if held is None or not _names(held, kid) or self._is_old():
+            async with self._lock:
+                held = self._held = await self._looked(self._held, kid)
+        return held
 
-    def _is_due(self, held: KeySet, kid: str | None) -> bool:
+    async def _looked(self, held: KeySet | None, kid: str | None) -> KeySet:
+        if held is None:
+            return await self._fetched()
+        due = self._is_old() or (not _names(held, kid) and self._may_look())
+        return await self._refreshed(held) if due else held
+
+    def _is_old(self) -> bool:
+        return time.monotonic() - self._fetched_at >= self._options.keys_seconds
+
+    def _may_look(self) -> bool:
         now = time.monotonic()
-        if kid is None or any(key.kid == kid for key in held):
-            return now - self._fetched_at >= self._options.keys_seconds
         if now - self._looked_at < self._options.refetch_seconds:
             return False
         self._looked_at = now
@@ -117,6 +123,10 @@ class Keys:
         if found.issuer != self._issuer:
             raise UpstreamRejected("The sign-in provider's discovery document is another's.")
         return found.jwks_uri
+
+
+def _names(keys: KeySet, kid: str | None) -> bool:
+    return kid is None or any(key.kid == kid for key in keys)
 
 
 class Authentication:

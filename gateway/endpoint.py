@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import monotonic
 
 import structlog
+from graphql import GraphQLError
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -126,10 +127,12 @@ class Endpoint:
     async def _executed(
         self, operation: Operation, errand: Errand, allowed: Iterable[OperationType]
     ) -> ExecutionResult:
+        if operation.is_ambiguous:
+            return _unexecuted("There are several operations; say which.")
         context = Context(services=self.services, viewer=errand.viewer, errand=errand)
         try:
             async with asyncio.timeout(errand.remaining + GRACE_SECONDS):
-                result = await schema.execute(
+                return await schema.execute(
                     operation.query,
                     variable_values=operation.variables,
                     context_value=context,
@@ -138,11 +141,15 @@ class Endpoint:
                 )
         except InvalidOperationTypeError as error:
             raise NOT_HERE[error.operation_type] from error
-        except CannotGetOperationTypeError as error:
-            raise Malformed("There is no such operation in the query.", field=["operationName"]) from error
+        except CannotGetOperationTypeError:
+            return _unexecuted("There is no such operation in the query.")
         except TimeoutError as error:
             raise DeadlineExceeded from error
-        return result
+
+
+def _unexecuted(message: str) -> ExecutionResult:
+    told = BadUserInput(message, field=["operationName"])
+    return ExecutionResult(None, [GraphQLError(message, original_error=told)])
 
 
 @asynccontextmanager

@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NoReturn
 
+from graphql import GraphQLError, OperationDefinitionNode, parse
+
 from services.errors import BadUserInput
 
 DEPTH = 64
 """Levels of objects and lists in a body."""
+OPERATION = re.compile(r"\b(?:query|mutation|subscription)\b")
+TOKENS = 10_000
+"""Of a document; one with more is not looked into."""
 NUL = re.compile(r"\\u0000|\\u\{0+\}")
 
 
@@ -25,6 +30,17 @@ class Operation:
     query: str
     variables: dict[str, Any] | None = None
     name: str | None = None
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether there are several operations and none is named; Strawberry would take the first."""
+        if self.name is not None or len(OPERATION.findall(self.query)) < 2:  # noqa: PLR2004
+            return False
+        try:
+            definitions = parse(self.query, max_tokens=TOKENS).definitions
+        except (GraphQLError, RecursionError):
+            return False
+        return sum(isinstance(definition, OperationDefinitionNode) for definition in definitions) > 1
 
     @classmethod
     def from_body(cls, body: bytes) -> "Operation":

@@ -36,11 +36,11 @@ def _filters(context: Context, where: Any) -> Filters:
     module, record_id = (
         context.any_id(asked["subject_id"], "where", "subjectId") if "subject_id" in asked else (None, None)
     )
-    actor = asked.get("actor_id")
+    actor, outcomes = asked.get("actor_id"), {outcome.value for outcome in asked.get("outcomes", ())}
     return Filters(
         actor_id=context.record_id("user", actor, "where", "actorId") if actor else None,
         actions=tuple(asked.get("actions", ())),
-        outcomes=tuple(State(outcome.value) for outcome in asked.get("outcomes", ())),
+        outcomes=tuple(state for state in State if _told(state) in outcomes),
         product=asked.get("product"),
         subject=Subject(module, record_id),
         request_id=asked.get("request_id"),
@@ -74,9 +74,13 @@ async def subject(event: Event, context: Context) -> Any:
         return None
 
 
-def outcome(event: Event, _context: Context) -> str | None:
-    """What became of it; None while it is an intent."""
-    return None if event.outcome is State.INTENT else event.outcome.value
+def outcome(event: Event, _context: Context) -> str:
+    """What became of it; not certain while it is an intent."""
+    return _told(event.outcome)
+
+
+def _told(state: State) -> str:
+    return (State.UNCERTAIN if state is State.INTENT else state).value
 
 
 def problems(event: Event, _context: Context) -> list[Problem]:

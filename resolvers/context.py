@@ -3,17 +3,18 @@
 from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 from graphql import GraphQLError, GraphQLResolveInfo
 
 from resolvers import ids
 from resolvers.loaders import Loaders
 from services import Services
+from services.audit import Action, State
 from services.documents import Module
 from services.errand import Errand
 from services.errors import Forbidden, GatewayError
-from services.policy import Decision, Viewer
+from services.policy import FINANCE, Decision, Viewer
 
 
 def forbidden(decision: Decision, coordinate: str) -> Forbidden:
@@ -42,6 +43,16 @@ class Context:
     def loaders(self) -> Loaders:
         """The request's batches."""
         return Loaders(self.services, self.errand)
+
+    async def refuse_write(self, decision: Decision, coordinate: str) -> NoReturn:
+        """Refuse a mutation: nothing is left of it but an audit event."""
+        error = forbidden(decision, coordinate)
+        product = FINANCE.get(decision.permission.partition(".")[0])
+        action = Action(name=decision.permission, permission=decision.permission, product=product)
+        told = {"field": [], "message": error.message, "code": error.code, "hint": error.hint}
+        event = await self.services.audit.record(self.errand, action, State.REJECTED, user_errors=[told], calls=())
+        error.details["auditEventId"] = self.global_id("audit", event)
+        raise error
 
     def refuse(self, decision: Decision, info: GraphQLResolveInfo[Any], coordinate: str) -> None:
         """Note once that a field node was refused, however many rows it stands in."""

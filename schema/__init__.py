@@ -1,8 +1,11 @@
 """The contract."""
 
+from typing import Any
+
 import strawberry
 from graphql import GraphQLError
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.name_converter import NameConverter
 from strawberry.types import ExecutionContext
 
 from schema.kinds import Estimate, Invoice, PurchaseOrder, SalesOrder, Subscription
@@ -12,8 +15,20 @@ from schema.query import Query
 from schema.scalars import SCALARS
 
 
+class Names(NameConverter):
+    """Connections and edges of `FinanceDocument` are called `DocumentConnection` and `DocumentEdge`."""
+
+    def get_name_from_type(self, type_: Any) -> str:
+        """The part of a generic type's name that its parameter gives."""
+        return super().get_name_from_type(type_).removeprefix("Finance")
+
+
 class Schema(strawberry.Schema):
     """Says nothing of errors itself: whoever executes an operation knows which of them are unexpected."""
+
+    def as_str(self) -> str:
+        """The SDL. It names the roots, since `Subscription` is a finance module and not the root of live operations."""
+        return f"schema {{\n  query: Query\n  mutation: Mutation\n}}\n\n{super().as_str()}"
 
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Leave them to the endpoint."""
@@ -24,5 +39,5 @@ schema = Schema(
     mutation=Mutation,
     types=[Estimate, Invoice, SalesOrder, PurchaseOrder, Subscription],
     extensions=[NodeErrors],
-    config=StrawberryConfig(scalar_map=SCALARS),
+    config=StrawberryConfig(scalar_map=SCALARS, name_converter=Names()),
 )

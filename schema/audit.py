@@ -56,8 +56,8 @@ class AuditEvent(Node):
     subject_id: strawberry.ID | None = field(
         "audit.view", Derived(audit.subject_id), description="The global id of the record, without asking the product."
     )
-    outcome: Outcome | None = field(
-        "audit.view", Derived(audit.outcome), description="What became of it; null while it is under way."
+    outcome: Outcome = field(
+        "audit.view", Derived(audit.outcome), description="What became of it; UNCERTAIN also while it is under way."
     )
     changes: list[FieldChange] = field("audit.view", description="What changed.")
     user_errors: list[UserError] = field(

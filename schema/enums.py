@@ -12,7 +12,7 @@ strawberry.enum(Module, description="A finance module.")
 strawberry.enum(Product, description="A Zoho product behind the gateway.")
 strawberry.enum(AccessKind, description="Under whose access a viewer's calls to a product run.")
 strawberry.enum(CapabilitySet, description="The widest grants that an integration user may hold.")
-strawberry.enum(Source, name="AccessSource", description="A rule that may withhold a permission.")
+strawberry.enum(Source, description="A rule that may withhold a permission.")
 strawberry.enum(Order, name="DocumentOrderField", description="What lists can be ordered by, where the product can.")
 
 

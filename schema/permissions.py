@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self, TypeVar
 
 import strawberry
-from graphql import GraphQLNonNull
+from graphql import GraphQLNonNull, OperationType
 from strawberry.annotation import StrawberryAnnotation
 from strawberry.extensions import SchemaExtension
 from strawberry.schema_directive import Location
@@ -70,7 +70,7 @@ class Guarded(StrawberryField):
         """Give the value to those who may have it.
 
         Inside records a refused field is null and named once in the errors; at the root, and where null is not
-        allowed, the refusal is raised with its path.
+        allowed, the refusal is raised with its path; of a mutation it is recorded as well.
         """
         raw = info._raw_info  # noqa: SLF001  # Strawberry's Info hides the parent type
         decision = info.context.viewer.decide(self.requires)
@@ -78,6 +78,8 @@ class Guarded(StrawberryField):
             told = {"info": raw} if isinstance(self.source, Reporting) else {}
             return self.source(source, info.context, **kwargs, **told)
         coordinate = f"{raw.parent_type.name}.{raw.field_name}"
+        if raw.operation.operation is OperationType.MUTATION and raw.path.prev is None:
+            return info.context.refuse_write(decision, coordinate)
         if raw.path.prev is None or isinstance(raw.return_type, GraphQLNonNull):
             raise forbidden(decision, coordinate)
         info.context.refuse(decision, raw, coordinate)

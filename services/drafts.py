@@ -1,7 +1,7 @@
 """What a client wants written: checked as a whole, then put into the product's words."""
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -13,7 +13,17 @@ Values = Mapping[str, Any]
 """A draft: what was given, by the names of the schema's input fields in snake case; None clears a field."""
 
 MOST_LINES = 200
-_TEXTS = {"reference_number": 100, "notes": 5000, "terms": 10_000, "name": 200, "description": 2000, "value": 1000}
+_TEXTS = {
+    "reference_number": 100,
+    "salesperson_name": 200,
+    "coupon_code": 100,
+    "notes": 5000,
+    "terms": 10_000,
+    "name": 200,
+    "unit": 100,
+    "description": 2000,
+    "value": 1000,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,21 +42,22 @@ def camel(name: str) -> str:
     return first + "".join(part.title() for part in rest)
 
 
-def problems(kind: Kind, draft: Values, *, creating: bool) -> list[Problem]:
-    """Every mistake that can be seen without asking the product."""
+def problems(kind: Kind, draft: Values, *, creating: bool, own: Collection[str] = ()) -> list[Problem]:
+    """Every mistake that can be seen without asking the product; `own` custom fields are only ours to set."""
     return [
         *(_missing(kind, draft) if creating else _emptied(kind, draft)),
         *_texts(("input",), draft),
         *_lines(draft.get("line_items") or ()),
+        *_amounts(("input", "plan"), draft.get("plan") or {}),
         *_addons(draft.get("addons") or ()),
         *_dates(draft),
-        *_discount(("input", "discount"), draft.get("discount")),
-        *_custom_fields(draft.get("custom_fields") or ()),
+        *_discounts(draft),
+        *_custom_fields(draft.get("custom_fields") or (), own),
     ]
 
 
 def _missing(kind: Kind, draft: Values) -> Iterator[Problem]:
-    for name in kind.required:
+    for name in (*kind.required, *_no_lines(kind, draft)):
         if not draft.get(name):
             yield Problem(("input", camel(_given(kind, name))), f"A new {kind.word} needs this.", hint=_HINTS.get(name))
 
@@ -54,10 +65,16 @@ def _missing(kind: Kind, draft: Values) -> Iterator[Problem]:
 def _emptied(kind: Kind, draft: Values) -> Iterator[Problem]:
     if not draft:
         yield Problem(("input",), "Nothing is to be changed.", hint="Set at least one field.")
-    for name in kind.required:
+    for name in (*kind.required, *_no_lines(kind, draft)):
         if name in draft and not draft[name]:
             message = f"A {kind.word} cannot be without this."
             yield Problem(("input", camel(_given(kind, name))), message, hint=_HINTS.get(name))
+
+
+def _no_lines(kind: Kind, draft: Values) -> Iterator[str]:
+    """An empty list is a mistake even where the lines may be left out."""
+    if draft.get("line_items") == [] and "line_items" not in kind.required:
+        yield "line_items"
 
 
 _HINTS = {"line_items": "Give at least one line with an item or a name."}
@@ -109,6 +126,14 @@ def _dates(draft: Values) -> Iterator[Problem]:
             yield Problem(("input", camel(name)), f"{later} is before the date of the document, {day}.")
 
 
+def _discounts(draft: Values) -> Iterator[Problem]:
+    whole, lines = draft.get("discount"), draft.get("line_items") or ()
+    yield from _discount(("input", "discount"), whole)
+    if whole is not None and any(line.get("discount") for line in lines):
+        message = "A discount is either on the whole or on its lines."
+        yield Problem(("input", "discount"), message, hint="Leave out the one or the other.")
+
+
 def _discount(path: tuple[str, ...], discount: Any) -> Iterator[Problem]:
     if discount is None:
         return
@@ -121,13 +146,16 @@ def _discount(path: tuple[str, ...], discount: Any) -> Iterator[Problem]:
         yield Problem((*path, "percent"), "A percentage is between 0 and 100.")
 
 
-def _custom_fields(fields: Sequence[Values]) -> Iterator[Problem]:
+def _custom_fields(fields: Sequence[Values], own: Collection[str]) -> Iterator[Problem]:
     names = [field["name"] for field in fields]
+    reserved = {name.casefold() for name in own}
     for place, field in enumerate(fields):
         path = ("input", "customFields", str(place))
         yield from _texts(path, {"value": field.get("value")})
         if names.count(field["name"]) > 1:
             yield Problem((*path, "name"), f"{field['name']!r} is given more than once.")
+        if field["name"].strip().casefold() in reserved:
+            yield Problem((*path, "name"), f"{field['name']!r} is set by the gateway itself.", hint="Leave it out.")
 
 
 def body(kind: Kind, draft: Values, marks: Mapping[str, str]) -> dict[str, Any]:
@@ -149,22 +177,39 @@ def _party(kind: Kind, _name: str, value: Any) -> dict[str, Any]:
 
 
 def _discounted(_kind: Kind, _name: str, value: Any) -> dict[str, Any]:
+    """To clear the discount on the whole leaves those on the lines alone."""
+    if value is None:
+        return {"discount": Decimal(0)}
     return {"discount": _discount_text(value), "discount_type": "entity_level", "is_discount_before_tax": True}
 
 
 def _discount_text(value: Any) -> Any:
-    if value is None:
-        return Decimal(0)
     return f"{value['percent']:f}%" if value.get("percent") is not None else value["amount"]
 
 
 def _written_lines(_kind: Kind, _name: str, value: Any) -> dict[str, Any]:
-    return {"line_items": [_line(line) for line in value or ()]}
+    """The products count discounts on lines only in documents of which they know that."""
+    level = {"discount_type": "item_level"} if any(line.get("discount") for line in value or ()) else {}
+    return {"line_items": [_line(line) for line in value or ()], **level}
 
 
 def _line(line: Values) -> dict[str, Any]:
-    written = {("line_item_id" if name == "id" else name): given for name, given in line.items() if given is not None}
-    return {**written, "discount": _discount_text(line["discount"])} if line.get("discount") else written
+    return {_LINE_KEYS.get(name, name): _line_value(name, given) for name, given in line.items() if _told(name, given)}
+
+
+_LINE_KEYS = {"id": "line_item_id"}
+_CLEARED: Mapping[str, Any] = {"discount": Decimal(0), "description": "", "unit": ""}
+"""What null means in a line; for anything else it is as if left out."""
+
+
+def _told(name: str, given: Any) -> bool:
+    return given is not None or name in _CLEARED
+
+
+def _line_value(name: str, given: Any) -> Any:
+    if given is None:
+        return _CLEARED[name]
+    return _discount_text(given) if name == "discount" else given
 
 
 def _plan(_kind: Kind, _name: str, value: Any) -> dict[str, Any]:

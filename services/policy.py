@@ -53,6 +53,7 @@ class Source(Enum):
     BOOKS_ROLE = "a Zoho Books administrator, in Settings → Users & Roles"
     BILLING_ROLE = "a Zoho Billing administrator, in Settings → Users & Roles"
     INTEGRATION_GRANT = "an administrator of this integration, by changing the integration user's grants"
+    OWNERSHIP = "the owner of the integration, who alone may do it"
     RECORD_SCOPE = "a Zoho Books administrator, by assigning the customer to the user"
 
 
@@ -60,7 +61,17 @@ PUBLIC = "public"
 MANAGE = "integration.manage"
 """Administrators of the integration: the CRM profile's permission to manage Zoho Finance."""
 AUDIT = "audit.view"
-ADMINISTRATION = frozenset({MANAGE, AUDIT})
+LIMIT_RAISE = "integration.limitRaise"
+"""Only the owner of the integration: it is he who answers for the licence."""
+ADMINISTRATION = frozenset(
+    {
+        *(MANAGE, AUDIT, LIMIT_RAISE, "integration.setUp", "capabilities.upgrade"),
+        *("integration.usersAdd", "integration.usersUpdate", "integration.usersRemove"),
+        *("migration.view", "migration.run", "migration.pause", "migration.resume"),
+        *("migration.cancel", "migration.retry", "migration.rollBack"),
+    }
+)
+"""Permissions that come with the CRM profile's permission to manage Zoho Finance; each mutation has its own."""
 
 FINANCE = {
     "estimates": Product.BOOKS,
@@ -159,11 +170,12 @@ class Viewer:
     profile: Mapping[str, ModuleGrant]
     access: tuple[ProductAccess, ...]
     administers: bool = False
+    owns: bool = False
+    """Whether the organization's connections are his."""
     acting_user_field: str = "cf_acting_user"
     """The products' custom field that takes the e-mail address of an integration user."""
     reference_field: str = "cf_gateway_reference"
     """The products' custom field that takes our own reference of a write."""
-    confirmed_at: datetime | None = None
 
     @cached_property
     def by_product(self) -> Mapping[Product, ProductAccess]:
@@ -242,9 +254,10 @@ def _decide(viewer: Viewer, text: str) -> Decision:
     if text == PUBLIC:
         return Decision(text, granted=True)
     if text in ADMINISTRATION:
-        if viewer.administers:
+        if viewer.administers and (viewer.owns or text != LIMIT_RAISE):
             return Decision(text, granted=True, through=(Product.CRM,))
-        return Decision(text, granted=False, missing_from=(Source.CRM_PROFILE,))
+        lacking = Source.OWNERSHIP if viewer.administers else Source.CRM_PROFILE
+        return Decision(text, granted=False, missing_from=(lacking,))
     permission = Permission.parse(text)
     missing = tuple(_missing(viewer, permission))
     return Decision(text, not missing, missing, () if missing else tuple(_through(viewer, permission)))

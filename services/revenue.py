@@ -17,7 +17,7 @@ _DAYS_A_MONTH = Decimal("365.25") / 12
 def interval(subscription: Subscription) -> int | None:
     """How many units lie between two charges; the product sends a number or its text."""
     text = str(subscription.interval)
-    return int(text) if text.isdigit() else None
+    return int(text) if text.isdecimal() else None
 
 
 def mrr(subscription: Subscription) -> Money | None:

@@ -129,7 +129,7 @@ class Writes:
     ) -> Written:
         _check_key(key)
         if wrong:
-            event = await self._audit.record(errand, action, State.REJECTED, user_errors=list(map(_json, wrong)))
+            event = await self._audit.record(errand, action, State.REJECTED, user_errors=list(map(_json, wrong)), calls=())
             return Written(None, State.REJECTED, wrong, event)
         digest = _digest(action, draft)
         begun = await self._outcomes.begin(errand, action, key=key, digest=digest, details=details)

@@ -58,7 +58,9 @@ class Organization(Table, table=True):
 
     `delegation`: users who are not migrated yet work under the owner's access. `acting_user_field` and
     `reference_field` are the API names of the products' custom fields that take the acting integration user and the
-    reference by which a lost write is found again. `access_version` grows with every change of who may do what
+    reference by which a lost write is found again. `capability_set` is what integration users may hold at most. The
+    window is the time in which users may still be migrated by hand; `auto_migrated_at`: when its end added the
+    remaining ones. `access_version` grows with every change of who may do what
     (by triggers, see the first revision).
     """
 
@@ -74,6 +76,13 @@ class Organization(Table, table=True):
     acting_user_field: str = "cf_acting_user"
     reference_field: str = "cf_gateway_reference"
     access_version: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    capability_set: str = Field(
+        default="ALL_FINANCE_MODULES", sa_column_kwargs={"server_default": text("'ALL_FINANCE_MODULES'")}
+    )
+    integration_user_limit: int = Field(default=1000, sa_column_kwargs={"server_default": text("1000")})
+    window_opens_at: datetime | None = Field(default=None, sa_type=Instant)
+    window_closes_at: datetime | None = Field(default=None, sa_type=Instant)
+    auto_migrated_at: datetime | None = Field(default=None, sa_type=Instant)
     synced_at: datetime | None = Field(default=None, sa_type=Instant)
     created_at: datetime = Field(default_factory=now, sa_type=Instant)
 

@@ -62,10 +62,19 @@ async def test_a_request_that_cannot_be_executed_is_400_in_graphqls_media_type_a
     assert error(response)["extensions"]["code"] == "BAD_USER_INPUT"
 
 
-async def test_a_validation_error_is_200_in_plain_json(gateway: Gateway) -> None:
-    response = await gateway.post("staff", {"query": "{ thereIsNoSuchField }"}, accept=JSON)
-    assert response.status_code == 200
-    assert "data" not in response.json()
+async def test_a_request_that_cannot_be_executed_is_200_in_plain_json(gateway: Gateway) -> None:
+    for body in ({"query": "{ thereIsNoSuchField }"}, {"query": "query A { __typename }", "operationName": "B"}):
+        response = await gateway.post("staff", body, accept=JSON)
+        assert response.status_code == 200
+        assert "data" not in response.json()
+
+
+async def test_of_several_operations_one_must_be_named(gateway: Gateway) -> None:
+    query = "query A { a: __typename } query B { b: __typename }"
+    named = await gateway.post("staff", {"query": query, "operationName": "B"})
+    unnamed = await gateway.post("staff", {"query": query})
+    assert named.json() == {"data": {"b": "Query"}}
+    assert (unnamed.status_code, error(unnamed)["extensions"]["code"]) == (400, "BAD_USER_INPUT")
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,112 @@
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from graphql import DocumentNode, Node, build_schema, parse, print_ast
 
+import gateway
+import resolvers
+import schema as schema_package
+import services
 from schema import schema
+from services.policy import ADMINISTRATION, PUBLIC, Permission
 
 CONTRACT = Path(__file__).with_name("contract.graphql")
-UNPUBLISHED: tuple[str, ...] = ()
+UNPUBLISHED = (
+    "@fresh",
+    "Query.reports",
+    "Query.report",
+    "Query.dashboards",
+    "Query.dashboard",
+    "Query.integration",
+    "Query.integrationUsers",
+    "Query.migrationCandidates",
+    "Query.migration",
+    "Query.migrations",
+    "Mutation.estimateMarkSent",
+    "Mutation.estimateAccept",
+    "Mutation.estimateDecline",
+    "Mutation.estimateSubmit",
+    "Mutation.estimateApprove",
+    "Mutation.estimateEmail",
+    "Mutation.estimateConvertToSalesOrder",
+    "Mutation.estimateConvertToInvoice",
+    "Mutation.invoiceMarkSent",
+    "Mutation.invoiceVoid",
+    "Mutation.invoiceSubmit",
+    "Mutation.invoiceApprove",
+    "Mutation.invoiceEmail",
+    "Mutation.salesOrderOpen",
+    "Mutation.salesOrderVoid",
+    "Mutation.salesOrderSubmit",
+    "Mutation.salesOrderApprove",
+    "Mutation.salesOrderEmail",
+    "Mutation.salesOrderConvertToInvoice",
+    "Mutation.purchaseOrderOpen",
+    "Mutation.purchaseOrderCancel",
+    "Mutation.purchaseOrderSubmit",
+    "Mutation.purchaseOrderApprove",
+    "Mutation.purchaseOrderReject",
+    "Mutation.purchaseOrderEmail",
+    "Mutation.subscriptionCancel",
+    "Mutation.subscriptionReactivate",
+    "Mutation.subscriptionPostpone",
+    "Mutation.reportCreate",
+    "Mutation.reportUpdate",
+    "Mutation.reportDelete",
+    "Mutation.integrationSetUp",
+    "Mutation.integrationUsersAdd",
+    "Mutation.integrationUserUpdate",
+    "Mutation.integrationUserRemove",
+    "Mutation.integrationUserLimitRaise",
+    "Mutation.usersMigrate",
+    "Mutation.capabilitiesUpgrade",
+    "Mutation.migrationPause",
+    "Mutation.migrationResume",
+    "Mutation.migrationCancel",
+    "Mutation.migrationRetryFailed",
+    "Mutation.migrationRollBack",
+    "Live",
+    "Action",
+    "CandidateKind",
+    "MigrationState",
+    "MigrationItemState",
+    "MigrationReason",
+    "Integration",
+    "Migration",
+    "Report",
+    "ReportResult",
+    "Dashboard",
+    "IntegrationUserConnection",
+    "IntegrationUserEdge",
+    "MigrationCandidateConnection",
+    "MigrationCandidateEdge",
+    "MigrationConnection",
+    "MigrationEdge",
+    "MigrationItemConnection",
+    "MigrationItemEdge",
+    "ProductConnection",
+    "MigrationWindow",
+    "MigrationItem",
+    "DashboardComponent",
+    "schema.subscription",
+)
 """What the contract names and the schema does not publish yet. It only ever shrinks."""
+
+RECORDS = {
+    "estimates": "Estimate",
+    "invoices": "Invoice",
+    "salesOrders": "SalesOrder",
+    "purchaseOrders": "PurchaseOrder",
+    "subscriptions": "Subscription",
+    "customers": "Customer",
+    "accounts": "Account",
+    "contacts": "Contact",
+}
+"""The module of a permission and the type of its records."""
 
 
 @cache
@@ -66,3 +162,71 @@ def test_what_of_the_contract_is_not_published_yet_is_listed_here() -> None:
     contract, ours = coordinates(parse(CONTRACT.read_text())), coordinates(published())
     missing = {name for name in contract if name not in ours}
     assert {name for name in missing if not missing & (set(parents(name)) - {name})} == set(UNPUBLISHED)
+
+
+def described(document: DocumentNode) -> Iterator[tuple[str, Node]]:
+    """Everything that a client reads a description of: types, directives, fields, input fields and arguments."""
+    for node in document.definitions:
+        if node.kind == "schema_definition":
+            continue
+        yield node.name.value, node
+        for field in _each(node, "fields"):
+            yield f"{node.name.value}.{field.name.value}", field
+            yield from (
+                (f"{node.name.value}.{field.name.value}({a.name.value}:)", a) for a in _each(field, "arguments")
+            )
+
+
+def test_every_type_field_and_argument_has_a_description() -> None:
+    assert [name for name, node in described(published()) if not (node.description and node.description.value)] == []
+
+
+def permissions() -> Iterator[tuple[str, str, str]]:
+    """(kind of type, coordinate, permission or "") of every field of an output or input type."""
+    for node in published().definitions:
+        if node.kind.removesuffix("_definition") in ("object_type", "interface_type", "input_object_type"):
+            for field in _each(node, "fields"):
+                yield node.kind.removesuffix("_definition"), f"{node.name.value}.{field.name.value}", _requires(field)
+
+
+def _requires(node: Node) -> str:
+    said = [d for d in _each(node, "directives") if d.name.value == "permission"]
+    return said[0].arguments[0].value.value if len(said) == 1 else ""
+
+
+def test_every_field_and_input_field_says_the_permission_it_takes() -> None:
+    assert [coordinate for _, coordinate, requires in permissions() if not requires] == []
+
+
+def test_every_object_type_says_the_permission_it_takes() -> None:
+    objects = [node for node in published().definitions if node.kind == "object_type_definition"]
+    assert [node.name.value for node in objects if not _requires(node)] == []
+
+
+def test_every_permission_is_one_that_the_policy_decides() -> None:
+    for kind, coordinate, requires in permissions():
+        if requires in ADMINISTRATION | {PUBLIC}:
+            continue
+        open_module = requires.startswith("*.")
+        assert open_module <= (kind == "interface_type"), f"{coordinate}: only an interface leaves the module open"
+        Permission.parse(f"invoices{requires[1:]}" if open_module else requires)
+
+
+def test_a_permission_on_a_field_names_a_field_of_that_module() -> None:
+    """Otherwise hiding the field in the CRM or in a product would hide nothing."""
+    fields = {name for name, _ in described(published())}
+    asked = {requires for kind, _, requires in permissions() if requires.count(".") == 2 and kind != "interface_type"}
+    parsed = [(RECORDS[module], field) for module, _, field in (requires.split(".") for requires in asked)]
+    assert {f"{record}.{field}" for record, field in parsed} <= fields
+
+
+def test_a_field_of_a_record_is_never_public() -> None:
+    records = {*RECORDS.values(), "AuditEvent"} - {"Customer"}
+    public = [name for _, name, requires in permissions() if requires == PUBLIC and name.partition(".")[0] in records]
+    assert public == []
+
+
+@pytest.mark.parametrize("package", [schema_package, resolvers, services, gateway])
+def test_our_packages_are_the_ones_that_their_names_mean(package: ModuleType) -> None:
+    root = Path(__file__).parents[2]
+    assert package.__file__ == str(root / package.__name__ / "__init__.py")
