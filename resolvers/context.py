@@ -49,7 +49,7 @@ class Context:
         error = forbidden(decision, coordinate)
         product = FINANCE.get(decision.permission.partition(".")[0])
         action = Action(name=decision.permission, permission=decision.permission, product=product)
-        told = {"field": [], "message": error.message, "code": error.code, "hint": error.hint}
+        told: dict[str, Any] = {"field": [], "message": error.message, "code": error.code, "hint": error.hint}
         event = await self.services.audit.record(self.errand, action, State.REJECTED, user_errors=[told], calls=())
         error.details["auditEventId"] = self.global_id("audit", event)
         raise error

@@ -79,7 +79,7 @@ def _refusals(context: Context, input: Any, requirement: Requirement) -> Iterato
     """A problem for each field that the viewer may not set."""
     for field in input.__strawberry_definition__.fields:
         permission = requirement(field)
-        if permission is None or getattr(input, field.python_name) is UNSET:
+        if permission is None or not _is_set(input, field.python_name):
             continue
         decision = context.viewer.decide(permission)
         if not decision.granted:
@@ -90,6 +90,14 @@ def _refusals(context: Context, input: Any, requirement: Requirement) -> Iterato
                 "FORBIDDEN",
                 f"Ask {decision.granted_by}.",
             )
+
+
+def _is_set(input: Any, name: str) -> bool:  # noqa: A002
+    """Whether a field is given. Who gives a discount on a line sets `discount` too, as the products see it."""
+    if getattr(input, name) is not UNSET:
+        return True
+    lines = (getattr(input, "line_items", None) or ()) if name == "discount" else ()
+    return any(line.discount is not UNSET for line in lines)
 
 
 def _values(context: Context, value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, Any]]:

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any
 
+from sqlalchemy import extract
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, or_, select, update
+from sqlmodel import col, func, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -22,6 +23,10 @@ from services.storage.models import AuditEvent, new_id, now
 
 LAPSE = timedelta(minutes=2)
 """After this an intent without an outcome is uncertain: whoever tried has ended, no request lasts so long."""
+
+
+RARER = 4
+"""An uncertain write rests for this part of its age before it is looked up again."""
 
 
 class Stage(Enum):
@@ -132,6 +137,12 @@ class Outcomes:
             event.credential_email = audit.credential(calls, _product(row)) or event.credential_email
             return _value(row)
 
+    async def note(self, outcome_id: str, details: Mapping[str, Any]) -> None:
+        """Add to what looking the write up will need."""
+        async with self._database.session() as session:
+            row = await session.get_one(models.Outcome, outcome_id, with_for_update=True)
+            row.details = {**row.details, **details}
+
     async def get(self, organization_id: str, member_id: str, key: str) -> Outcome | None:
         """What became of the member's write under this key."""
         async with self._database.session() as session:
@@ -139,19 +150,23 @@ class Outcomes:
             return _value(row) if row else None
 
     async def claim(self, limit: int = 20, *, lease: timedelta = timedelta(minutes=1)) -> list[Outcome]:
-        """Uncertain outcomes to look up, oldest first; nobody else gets them while the lease lasts.
+        """Uncertain outcomes to look up; nobody else gets them while the lease lasts.
 
-        Intents that have lapsed become uncertain here.
+        Those that have waited longest come first, and what stays uncertain is looked up ever more rarely. Intents that
+        have lapsed become uncertain here.
         """
         async with self._database.session() as session:
             await _lapse(session)
+            started, looked_up = col(models.Outcome.started_at), col(models.Outcome.looked_up_at)
+            rested = extract("epoch", now() - looked_up)
+            age = extract("epoch", looked_up - started)
             due = (
                 select(models.Outcome.id)
                 .where(
                     models.Outcome.state == State.UNCERTAIN,
-                    or_(col(models.Outcome.looked_up_at).is_(None), col(models.Outcome.looked_up_at) < now() - lease),
+                    or_(looked_up.is_(None), rested > func.greatest(lease.total_seconds(), age / RARER)),
                 )
-                .order_by(col(models.Outcome.started_at))
+                .order_by(func.coalesce(looked_up, started))
                 .limit(limit)
                 .with_for_update(skip_locked=True)
             )

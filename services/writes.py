@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -31,8 +32,8 @@ GRACE = timedelta(minutes=5)
 """After this a write that is not in the product has not been made: no call is under way for so long."""
 SKEW = timedelta(minutes=5)
 """How far the products' clocks may be from ours."""
-LOOKED_THROUGH = 25
-"""A customer's newest records that are looked through for a lost write."""
+PAGE, PAGES = 100, 10
+"""How many of a customer's newest records are looked through for a lost write."""
 PAUSES = (0.0, 0.3, 1.0)
 """Seconds before each look-up in the request that lost the answer."""
 
@@ -60,7 +61,7 @@ class Writes:
     ) -> Written:
         """Create a record. `refused`: fields the viewer may not set, found before."""
         action = Action(name=f"{kind.module}.create", permission=f"{kind.module}.create", **_about(kind))
-        wrong = [*refused, *drafts.problems(kind, draft, creating=True)]
+        wrong = [*refused, *drafts.problems(kind, draft, creating=True, own=_own(errand))]
         details = {"party_id": draft.get("customer_id")}
         return await self._once(errand, action, key, wrong, draft, details, self._creation(errand, kind, draft))
 
@@ -70,7 +71,7 @@ class Writes:
         """Change a record."""
         about = _about(kind, record_id)
         action = Action(name=f"{kind.module}.edit", permission=f"{kind.module}.edit", **about)
-        wrong = [*refused, *drafts.problems(kind, draft, creating=False)]
+        wrong = [*refused, *drafts.problems(kind, draft, creating=False, own=_own(errand))]
         return await self._once(errand, action, key, wrong, draft, {}, self._change(errand, kind, record_id, draft))
 
     async def outcome(self, errand: Errand, key: str) -> Written | None:
@@ -108,6 +109,7 @@ class Writes:
     def _change(self, errand: Errand, kind: Kind, record_id: str, draft: Values) -> "_Attempt":
         async def attempt(outcome: Outcome) -> tuple[Document, list[FieldChange]]:
             before = await self._documents.one(errand, kind, record_id)
+            await self._outcomes.note(outcome.id, {"modified": before.last_modified_time})
             body = drafts.body(kind, draft, _marks(errand, outcome))
             record = await self._documents.update(errand, kind, record_id, body)
             return record, [
@@ -129,7 +131,9 @@ class Writes:
     ) -> Written:
         _check_key(key)
         if wrong:
-            event = await self._audit.record(errand, action, State.REJECTED, user_errors=list(map(_json, wrong)), calls=())
+            event = await self._audit.record(
+                errand, action, State.REJECTED, user_errors=list(map(_json, wrong)), calls=()
+            )
             return Written(None, State.REJECTED, wrong, event)
         digest = _digest(action, draft)
         begun = await self._outcomes.begin(errand, action, key=key, digest=digest, details=details)
@@ -151,6 +155,9 @@ class Writes:
             return await self._lost(errand, outcome, errand.calls[before:])
         except GatewayError as error:
             return await self._refused(outcome, error, errand.calls[before:])
+        except BaseException:  # cancelled, or a mistake of our own: what was sent may have been done
+            await asyncio.shield(self._outcomes.settle(outcome.id, State.UNCERTAIN, calls=errand.calls[before:]))
+            raise
         settled = await self._applied(outcome, record, errand.calls[before:], changes)
         return Written(record, State.APPLIED, (), settled.audit_event_id)
 
@@ -165,8 +172,9 @@ class Writes:
         problem = _problem(error)
         settled = await self._outcomes.settle(outcome.id, State.REJECTED, user_errors=[_json(problem)], calls=calls)
         if not isinstance(error, UpstreamRejected | NotFound | Conflict):
-            error.details["auditEventId"] = settled.audit_event_id
-            raise error
+            own = copy(error)  # equal reads of several requests share one failure
+            own.details = error.details | {"auditEventId": settled.audit_event_id}
+            raise own from error
         return Written(None, State.REJECTED, [problem], settled.audit_event_id)
 
     async def _lost(self, errand: Errand, outcome: Outcome, calls: Sequence[Any]) -> Written:
@@ -185,7 +193,8 @@ class Writes:
         document = None
         if outcome.state is State.APPLIED and outcome.record_id and outcome.record_module:
             document = await self._readable(errand, outcome)
-        return Written(document, outcome.state, problems, outcome.audit_event_id)
+        state = State.UNCERTAIN if outcome.state is State.INTENT else outcome.state
+        return Written(document, state, problems, outcome.audit_event_id)
 
     async def _readable(self, errand: Errand, outcome: Outcome) -> Document | None:
         try:
@@ -194,15 +203,23 @@ class Writes:
             return None  # what became of the write is known even when the record cannot be shown
 
     async def _found(self, errand: Errand, outcome: Outcome) -> Document | None:
+        """The record as written, None when it has not been; `Conflict` when that cannot be told."""
         kind = _kind(outcome)
         if outcome.record_id:
             return await self._changed(errand, kind, outcome, outcome.record_id)
         newest = {"sort_column": "created_time", "sort_order": "D"} if kind.sort else {}
         asked = {f"{kind.party}_id": outcome.details["party_id"], **newest}
-        rows = await self._documents.rows(errand, kind, asked, 1, LOOKED_THROUGH)
-        since = outcome.started_at - SKEW
-        recent = [row for row in rows.rows if row.created_time and datetime.fromisoformat(row.created_time) >= since]
-        for row in recent:
+        for page in range(1, PAGES + 1):
+            rows = await self._documents.rows(errand, kind, asked, page, PAGE)
+            recent = [row for row in rows.rows if _may_be(row, outcome)]
+            if record := await self._carrier(errand, kind, outcome, recent):
+                return record
+            if not rows.more or (newest and len(recent) < len(rows.rows)):
+                return None
+        raise Conflict("There are too many records since to look them all through.")
+
+    async def _carrier(self, errand: Errand, kind: Kind, outcome: Outcome, rows: Sequence[Document]) -> Document | None:
+        for row in rows:
             record = await self._documents.one(errand, kind, row.id)
             if _carries(errand, record, outcome):
                 return record
@@ -213,14 +230,27 @@ class Writes:
         record = await self._documents.one(errand, kind, record_id)
         if _carries(errand, record, outcome):
             return record
-        modified = record.last_modified_time
-        if modified and datetime.fromisoformat(modified) >= outcome.started_at - SKEW:
-            raise Conflict("Somebody has changed the record since; whether this change came first cannot be told.")
-        return None
+        modified = outcome.details.get("modified", _NEVER_SENT)
+        if modified is _NEVER_SENT or (modified and modified == record.last_modified_time):
+            return None
+        raise Conflict("Somebody has changed the record since; whether this change came first cannot be told.")
 
 
 _Attempt = Callable[[Outcome], Awaitable[tuple[Document, list[FieldChange]]]]
 _ATTRIBUTES = {"discount": "discount_total"}
+
+
+_NEVER_SENT = object()
+"""Before a change is sent, what it changes is noted."""
+
+
+def _may_be(row: Document, outcome: Outcome) -> bool:
+    """Whether the record may have been made by the write, as far as its time tells."""
+    try:
+        made = datetime.fromisoformat(row.created_time or "")
+    except ValueError:
+        return True
+    return made.tzinfo is None or made >= outcome.started_at - SKEW
 
 
 def _carries(errand: Errand, record: Document, outcome: Outcome) -> bool:
@@ -243,6 +273,11 @@ def _marks(errand: Errand, outcome: Outcome) -> dict[str, str]:
     acts = product is not None and viewer.access_to(product).kind is AccessKind.INTEGRATION_USER
     marks = {viewer.reference_field: outcome.id, viewer.acting_user_field: viewer.email if acts else ""}
     return {field: text for field, text in marks.items() if field and text}
+
+
+def _own(errand: Errand) -> tuple[str, ...]:
+    """The custom fields in which the gateway itself tells the products who acts, and for which write."""
+    return (errand.viewer.reference_field, errand.viewer.acting_user_field)
 
 
 def _check_key(key: str) -> None:
