@@ -3,8 +3,9 @@
 
 import asyncio
 import sys
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -12,9 +13,18 @@ from pydantic import ValidationError
 from gateway import logs
 from gateway.settings import Settings
 
+if TYPE_CHECKING:
+    from services.consent import Consents
+
 cli = typer.Typer(
     help="The finance gateway.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
+
+
+connect = typer.Typer(help="Print the link under which a person connects his own access to Zoho.", no_args_is_help=True)
+cli.add_typer(connect, name="connect")
+Migrate = Annotated[bool, typer.Option("--migrate", help="The person works under this access from then on.")]
+Organization = Annotated[str | None, typer.Option(help="The id of a connected organization.")]
 
 
 @cli.command()
@@ -96,6 +106,51 @@ def doctor() -> None:
     from gateway.doctor import examine, shown
 
     sys.exit(not shown(asyncio.run(examine(_settings()))))
+
+
+@connect.command()
+def owner(
+    data_center: Annotated[str, typer.Option(help="Where the organization lives: com, eu, in, com.au, jp …")],
+    organization: Organization = None,
+    books: Annotated[str | None, typer.Option(help="The Books organization, when not the default one.")] = None,
+    billing: Annotated[str | None, typer.Option(help="The Billing organization, when not the default one.")] = None,
+    migrate: Migrate = False,
+) -> None:
+    """For an administrator, whose organization becomes known; with an organization he replaces its owner."""
+    from services.policy import Product
+
+    chosen = {product: place for product, place in ((Product.BOOKS, books), (Product.BILLING, billing)) if place}
+    _print_link(
+        lambda consents: consents.begin_owner(data_center, organization_id=organization, chosen=chosen, migrate=migrate)
+    )
+
+
+@connect.command()
+def user(
+    email: Annotated[str, typer.Option(help="The address that the CRM knows.")],
+    organization: Organization = None,
+    migrate: Migrate = False,
+) -> None:
+    """For a CRM user of a connected organization."""
+    _print_link(lambda consents: consents.begin_user(email, organization_id=organization, migrate=migrate))
+
+
+def _print_link(begin: Callable[["Consents"], Awaitable[str]]) -> None:
+    from gateway.connecting import link
+    from gateway.serving import with_database
+    from services.errors import GatewayError
+
+    settings = _settings(quiet=True)
+    if settings.demo:
+        _fail(
+            "The sandbox inside the demo has no page to consent on, and its people are connected already. To try this,"
+            " run `python -m gateway sandbox --port 9000` and set GATEWAY_ZOHO__ORIGIN; the README says how."
+        )
+    try:
+        with with_database(settings) as complete:
+            typer.echo(asyncio.run(link(complete, begin)))
+    except GatewayError as error:
+        _fail(" ".join(filter(None, (error.message, error.hint))))
 
 
 def _settings(*, quiet: bool = False) -> Settings:

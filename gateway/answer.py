@@ -28,19 +28,24 @@ TOO_DEEP = BadUserInput("The operation is nested too deeply.")
 
 def answered(result: ExecutionResult, accepted: str, request_id: str) -> Response:
     """An executed operation. One that did not get as far as execution is a 400 in GraphQL's own media type."""
+    body = told(result, request_id)
+    return _response(body, 200 if "data" in body or accepted == media.JSON else 400, accepted)
+
+
+def told(result: ExecutionResult, request_id: str) -> dict[str, Any]:
+    """A result as the client sees it; without `data` when it did not get as far as execution."""
     errors = [published(error, request_id) for error in result.errors or ()]
     body: dict[str, Any] = {"errors": errors} if errors else {}
-    executed = result.data is not None or any(error.path for error in result.errors or ())
-    if executed:
+    if result.data is not None or any(error.path for error in result.errors or ()):
         body["data"] = result.data
     if result.extensions:
         body["extensions"] = result.extensions
-    return _response(body, 200 if executed or accepted == media.JSON else 400, accepted)
+    return body
 
 
 def refused(error: GatewayError, *, accepted: str = media.JSON, status: int | None = None) -> Response:
     """A request that was not executed at all."""
-    response = _response({"errors": [_body(error)]}, status or status_of(error), accepted)
+    response = _response({"errors": [body_of(error)]}, status or status_of(error), accepted)
     if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = "POST"
     if isinstance(error, Unauthenticated):
@@ -61,7 +66,7 @@ def published(error: GraphQLError, request_id: str) -> dict[str, Any]:
         located["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
     if error.path:
         located["path"] = error.path
-    return {**_body(_meant(error, request_id)), **located}
+    return {**body_of(_meant(error, request_id)), **located}
 
 
 def internal(error: BaseException, request_id: str, path: Sequence[str | int] | None = None) -> GatewayError:
@@ -83,7 +88,8 @@ def _meant(error: GraphQLError, request_id: str) -> GatewayError | GraphQLError:
     return DeadlineExceeded() if isinstance(cause, TimeoutError) else internal(cause, request_id, error.path)
 
 
-def _body(error: GatewayError | GraphQLError) -> dict[str, Any]:
+def body_of(error: GatewayError | GraphQLError) -> dict[str, Any]:
+    """An error of its own, without a place in an operation."""
     extensions = error.extensions or {}
     return {"message": error.message, "extensions": {"code": BadUserInput.code, **extensions}}
 

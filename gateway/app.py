@@ -10,13 +10,17 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import Route, WebSocketRoute
 
 from gateway.answer import refused
 from gateway.assembly import assembled, working
 from gateway.authentication import Authentication
+from gateway.connecting import CALLBACK, callback, consents
 from gateway.demo_people import set_up
 from gateway.endpoint import ORGANIZATION_HEADER, Endpoint
+from gateway.live.routes import connected, live_on
+from gateway.live.stream import streamed
+from gateway.media import wants_events
 from gateway.request_id import HEADER, RequestId
 from gateway.settings import Settings
 from services.errors import BadUserInput, GatewayError, NotFound
@@ -42,11 +46,18 @@ def create_app(
                 await set_up(services.credentials, services.directory, sandbox)
             authentication = Authentication(openid, assembly.client.fetch)
             app.state.endpoint = Endpoint(services, authentication, settings.http)
-            async with working(assembly.jobs) if settings.jobs.inside else nullcontext():
+            app.state.live = live_on(app.state.endpoint, settings.live)
+            app.state.consents = consents(settings, assembly)
+            async with working(assembly) if settings.jobs.inside else nullcontext():
                 yield
 
     return Starlette(
-        routes=[Route("/graphql", _graphql, methods=["GET", "POST"]), Route("/healthz", _healthy)],
+        routes=[
+            Route("/graphql", _graphql, methods=["GET", "POST"]),
+            WebSocketRoute("/graphql", connected),
+            Route(CALLBACK, callback),
+            Route("/healthz", _healthy),
+        ],
         middleware=[Middleware(RequestId), *_cross_origin(settings)],
         exception_handlers={HTTPException: _coded},
         lifespan=lifespan,
@@ -68,6 +79,8 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
 
 
 async def _graphql(request: Request) -> Response:
+    if wants_events(request.headers.get("accept")):
+        return await streamed(request, request.app.state.live)
     endpoint: Endpoint = request.app.state.endpoint
     return await endpoint(request)
 

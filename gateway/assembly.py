@@ -8,14 +8,17 @@ from dataclasses import dataclass
 import httpx
 import structlog
 
+from gateway.mailing import Post, at_once, outbox, way_out
 from gateway.settings import Settings, Upstream
 from gateway.settling import settle_uncertain
 from services import Services
 from services.audit import Audit
 from services.credentials import Credentials
 from services.directory import Directory
+from services.events import Events
 from services.identity import Identity
 from services.jobs import Duties, Jobs
+from services.mail import Outbox
 from services.outcomes import Outcomes
 from services.policy import Product
 from services.storage.engine import Database
@@ -40,6 +43,8 @@ class Assembly:
     database: Database
     client: Client
     jobs: Jobs
+    events: Events
+    outbox: Outbox
 
 
 @asynccontextmanager
@@ -56,7 +61,11 @@ async def assembled(settings: Settings, transport: httpx.AsyncBaseTransport | No
         client = Client(authorization, transport, budget=Budget(_allowances(settings.upstream)))
         stack.push_async_callback(client.aclose)
         services = _services(database, credentials, client)
-        yield Assembly(services, database, client, _jobs(database, services))
+        events = Events(database)
+        stack.push_async_callback(events.aclose)
+        messages = outbox(database, settings.mail)
+        post = Post(messages, way_out(settings.mail))
+        yield Assembly(services, database, client, _jobs(database, services, post), events, messages)
 
 
 @asynccontextmanager
@@ -72,9 +81,9 @@ async def database_of(settings: Settings) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def working(jobs: Jobs) -> AsyncIterator[None]:
+async def working(assembly: Assembly) -> AsyncIterator[None]:
     """Work on jobs within the block, beside what else is done in it."""
-    async with jobs.open():
+    async with at_work(assembly) as jobs:
         task = asyncio.create_task(jobs.work(), name="worker")
         task.add_done_callback(_tell_the_end)
         try:
@@ -83,6 +92,13 @@ async def working(jobs: Jobs) -> AsyncIterator[None]:
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
+
+
+@asynccontextmanager
+async def at_work(assembly: Assembly) -> AsyncIterator[Jobs]:
+    """The jobs, ready to be worked on; what asks for one at once is heard within the block."""
+    async with assembly.jobs.open() as jobs, at_once(assembly.events, jobs):
+        yield jobs
 
 
 def _tell_the_end(task: asyncio.Task[None]) -> None:
@@ -108,10 +124,13 @@ def _services(database: Database, credentials: Credentials, client: Client) -> S
     )
 
 
-def _jobs(database: Database, services: Services) -> Jobs:
+def _jobs(database: Database, services: Services, post: Post) -> Jobs:
     directory = services.directory
     duties = Duties(
-        organizations=directory.organizations, sync=directory.sync, settle=lambda: settle_uncertain(services)
+        organizations=directory.organizations,
+        sync=directory.sync,
+        settle=lambda: settle_uncertain(services),
+        mail=post.send,
     )
     return Jobs(database, duties)
 

@@ -171,6 +171,10 @@ class Authentication:
         """The person's number at Zoho, when it was Zoho who signed him in."""
         return claims["sub"] if self._options.subject_is_zuid else None
 
+    def until(self, claims: Mapping[str, Any]) -> float:
+        """When the token ends to be accepted, in seconds since the epoch."""
+        return float(claims["exp"]) + self._options.leeway_seconds
+
     def _checked(self, token: str, keys: KeySet, issuer: str) -> Mapping[str, Any]:
         try:
             claims = jwt.decode(token, keys, algorithms=self._options.algorithms).claims

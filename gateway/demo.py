@@ -9,7 +9,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from gateway.settings import KEY_BYTES, Jobs, OpenId, Settings, Zoho
+from gateway.settings import KEY_BYTES, Jobs, Mail, OpenId, Settings, Zoho
 from services.sandbox import Sandbox
 
 CLIENT_ID = "sandbox-client"
@@ -48,6 +48,7 @@ def completed(settings: Settings) -> Settings:
         "openid": settings.openid or OPENID,
         "sealing_keys": settings.sealing_keys or (_sealing_key(settings.data),),
         "jobs": Jobs(inside=settings.jobs.inside is not False),
+        "mail": _mail(settings),
     }
     return settings.model_copy(update=missing)
 
@@ -66,6 +67,12 @@ def id_token(settings: Settings, person: str, *, lifetime: int) -> str:
     if sandbox.find_person(email) is None:
         raise UnknownPerson(f"There is no {email}. The demo people are: {', '.join(PEOPLE)}.")
     return sandbox.id_token(email, lifetime=lifetime)
+
+
+def _mail(settings: Settings) -> Mail:
+    """Messages stay here, unless the settings say where they go."""
+    mail = settings.mail
+    return mail if mail.host or mail.directory else mail.model_copy(update={"directory": settings.data / "mail"})
 
 
 def _sealing_key(data: Path) -> SecretStr:

@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
+from typing import Any
 
 import structlog
 from graphql import GraphQLError
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
+from strawberry import Schema
 from strawberry.http.ides import get_graphql_ide_html
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.types import ExecutionResult
@@ -67,12 +69,26 @@ STATUS: Mapping[type[GatewayError], int] = {Unsupported: 415, NotByGet: 405, Too
 
 
 @dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a caller shows to be let in: an Authorization header, and which of his organizations he means."""
+
+    authorization: str | None = field(repr=False)
+    organization_id: str | None
+
+    @classmethod
+    def of(cls, headers: Headers) -> "Ticket":
+        """The one in a request's head."""
+        return cls(headers.get("authorization"), headers.get(ORGANIZATION_HEADER))
+
+
+@dataclass(frozen=True, slots=True)
 class Endpoint:
     """Reads a request, finds out who calls, executes, answers."""
 
     services: Services
     authentication: Authentication
     limits: Http
+    schema: Schema = schema
 
     async def __call__(self, request: Request) -> Response:
         """Answer one HTTP request; every refusal is a coded GraphQL error."""
@@ -88,23 +104,25 @@ class Endpoint:
 
     async def _answer(self, request: Request, accepted: str) -> Response:
         deadline = monotonic() + self.limits.deadline_seconds
-        viewer = await self._viewer(request)
-        operation = await self._operation(request)
+        viewer, _ = await self.admit(Ticket.of(request.headers))
+        operation = await self.operation(request)
         errand = Errand(viewer, request.state.request_id, deadline)
-        result = await self._executed(operation, errand, ALLOWED[request.method])
+        result = await self.executed(operation, errand, ALLOWED[request.method])
         return answered(result, accepted, errand.request_id)
 
-    async def _viewer(self, request: Request) -> Viewer:
-        claims = await self.authentication.claims(request.headers.get("authorization"))
+    async def admit(self, ticket: Ticket) -> tuple[Viewer, float]:
+        """Who it is, and until when (seconds since the epoch) the ticket lasts; raises `Unauthenticated`."""
+        claims = await self.authentication.claims(ticket.authorization)
         viewer = await self.services.identity.viewer(
             self.authentication.email(claims),
             subject=self.authentication.zuid(claims),
-            organization_id=request.headers.get(ORGANIZATION_HEADER),
+            organization_id=ticket.organization_id,
         )
         structlog.contextvars.bind_contextvars(viewer=viewer.id)
-        return viewer
+        return viewer, self.authentication.until(claims)
 
-    async def _operation(self, request: Request) -> Operation:
+    async def operation(self, request: Request) -> Operation:
+        """What a request asks for; raises `BadUserInput` or `LimitReached`."""
         if request.method == "GET":
             return Operation.from_parameters(_single(request))
         if not _is_json(request.headers):
@@ -124,18 +142,20 @@ class Endpoint:
                     raise TooLarge(hint=f"At most {limit} bytes.")
         return bytes(body)
 
-    async def _executed(
-        self, operation: Operation, errand: Errand, allowed: Iterable[OperationType]
+    async def executed(
+        self, operation: Operation, errand: Errand, allowed: Iterable[OperationType], event: Any = None
     ) -> ExecutionResult:
+        """Execute an operation on the errand; a live one for one of its events."""
         if operation.is_ambiguous:
             return _unexecuted("There are several operations; say which.")
         context = Context(services=self.services, viewer=errand.viewer, errand=errand)
         try:
             async with asyncio.timeout(errand.remaining + GRACE_SECONDS):
-                return await schema.execute(
+                return await self.schema.execute(
                     operation.query,
                     variable_values=operation.variables,
                     context_value=context,
+                    root_value=event,
                     operation_name=operation.name,
                     allowed_operation_types=allowed,
                 )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
 HTML = "text/html"
+EVENTS = "text/event-stream"
 OFFERED = (GRAPHQL, JSON)
 
 
@@ -20,6 +21,12 @@ def chosen(accept: str | None) -> str | None:
 def wants_page(accept: str | None) -> bool:
     """Whether a browser asks for a page to read."""
     return any(media == HTML and quality for media, quality in _ranges(accept or ""))
+
+
+def wants_events(accept: str | None) -> bool:
+    """Whether server-sent events are wished for before an answer at once."""
+    named = [(quality, media) for media, quality in _ranges(accept or "") if media in (EVENTS, *OFFERED) and quality]
+    return max(named, key=lambda wish: wish[0], default=(0.0, ""))[1] == EVENTS
 
 
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:

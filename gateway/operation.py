@@ -45,7 +45,7 @@ class Operation:
     @classmethod
     def from_body(cls, body: bytes) -> "Operation":
         """Read a JSON body; raises `Malformed`."""
-        fields = _json(body)
+        fields = decoded(body)
         if isinstance(fields, list):
             raise Malformed("Batches are not supported.", hint="Send one operation a request.")
         return cls.from_fields(fields)
@@ -56,7 +56,7 @@ class Operation:
         fields: dict[str, Any] = dict(parameters)
         for name in ("variables", "extensions"):
             if name in fields:
-                fields[name] = _json(fields[name].encode())
+                fields[name] = decoded(fields[name].encode())
         return cls.from_fields(fields)
 
     @classmethod
@@ -81,7 +81,7 @@ def _typed(fields: Mapping[str, Any], name: str, kind: type) -> Any:
     return value
 
 
-def _json(body: bytes) -> Any:
+def decoded(body: bytes) -> Any:
     """Strict JSON: UTF-8, no key twice, no NaN, no infinite number, no lone surrogates or NUL, not too deep."""
     try:
         value = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)

@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 
@@ -28,6 +29,11 @@ class Prompt(H11Protocol):
             self._cease()
         elif self._timer is None and _is_over(before):
             self._wait()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        """The head is here; what follows is no longer HTTP."""
+        self._cease()
+        super().handle_websocket_upgrade(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more to wait for."""

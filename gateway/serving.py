@@ -13,12 +13,15 @@ import httpx
 import typer
 import uvicorn
 from pydantic import SecretStr
+from starlette.applications import Starlette
+from starlette.datastructures import State
 
 from gateway.app import create_app
-from gateway.assembly import assembled, database_of
+from gateway.assembly import assembled, at_work, database_of
 from gateway.demo import completed, open_sandbox
+from gateway.live.operations import Live
 from gateway.protocol import Prompt
-from gateway.settings import Settings
+from gateway.settings import Http, Settings
 from gateway.welcome import welcome
 from services.storage.embedded import Embedded
 
@@ -30,11 +33,13 @@ class CannotListen(RuntimeError):
 
 
 class Server(uvicorn.Server):
-    """Says where it is once it answers."""
+    """Says where it is once it answers, and cuts what would go on for ever when it is to end."""
 
-    def __init__(self, config: uvicorn.Config, message: str) -> None:
+    def __init__(self, config: uvicorn.Config, message: str, state: State) -> None:
+        """`state` is the application's."""
         super().__init__(config)
         self._message = message
+        self._state = state
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begin to answer."""
@@ -42,24 +47,37 @@ class Server(uvicorn.Server):
         if self.started:
             typer.echo(self._message)
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let requests end, and streams break off."""
+        live: Live = self._state.live
+        live.leaving.set()
+        await super().shutdown(sockets)
+
 
 def serve(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; what was started for it stops with it."""
     _end_on_signals()
     with listening(settings.host, settings.port) as listener, with_database(completed(settings)) as complete:
-        config = uvicorn.Config(
-            create_app(complete, sandbox=open_sandbox(settings) if settings.demo else None),
-            loop="uvloop",
-            http=cast(type[asyncio.Protocol], partial(Prompt, patience=settings.http.receive_seconds)),
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=round(settings.http.deadline_seconds),
-        )
+        app = create_app(complete, sandbox=open_sandbox(settings) if settings.demo else None)
         message = welcome(settings, f"http://{settings.host}:{listener.getsockname()[1]}")
         with suppress(KeyboardInterrupt):
-            Server(config, message).run(sockets=[listener])
+            Server(configured(app, settings.http), message, app.state).run(sockets=[listener])
+
+
+def configured(app: Starlette, limits: Http) -> uvicorn.Config:
+    """How uvicorn serves the gateway."""
+    return uvicorn.Config(
+        app,
+        loop="uvloop",
+        http=cast(type[asyncio.Protocol], partial(Prompt, patience=limits.receive_seconds)),
+        ws="websockets-sansio",
+        ws_max_size=limits.body_bytes,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=round(limits.deadline_seconds),
+    )
 
 
 def work(settings: Settings) -> None:
@@ -111,10 +129,10 @@ async def _upgrade(settings: Settings) -> None:
 
 
 async def _work(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
-    async with assembled(settings, transport) as assembly, assembly.jobs.open():
+    async with assembled(settings, transport) as assembly, at_work(assembly) as jobs:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _current().cancel)
         with suppress(asyncio.CancelledError):
-            await assembly.jobs.work()
+            await jobs.work()
 
 
 def _current() -> asyncio.Task[None]:

@@ -5,6 +5,7 @@ import binascii
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+from email_validator import validate_email
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -36,6 +37,20 @@ class Http(Group):
     """Web origins whose pages may call from a browser."""
 
     _list = field_validator("origins", mode="before")(_listed)
+
+
+class Live(Group):
+    """Connections that stay open: WebSockets and server-sent events."""
+
+    sockets_per_user: int = Field(default=20, ge=1)
+    operations_per_user: int = Field(default=50, ge=1)
+    """Over all his connections to this process."""
+    initialisation_seconds: float = Field(default=10, gt=0)
+    """A WebSocket that has not said who it is by then is closed."""
+    pause_seconds: float = Field(default=0.2, ge=0)
+    """Between two answers of one live operation; what happens meanwhile is told by the next."""
+    silence_seconds: float = Field(default=15, gt=0)
+    """After which an idle connection is used, so that nobody on the way takes it for dead."""
 
 
 class OpenId(Group):
@@ -70,7 +85,8 @@ class Zoho(Group):
     client_id: str
     client_secret: SecretStr
     origin: str | None = None
-    """One address under which all data centres are found, as the stand-alone sandbox serves them."""
+    """One address under which all data centres are found, as the stand-alone sandbox serves them; the database may be
+    the embedded one then."""
 
 
 class Upstream(Group):
@@ -93,6 +109,43 @@ class Jobs(Group):
     """The serving process itself; without a wish, in the demo only."""
 
 
+class Mail(Group):
+    """How messages to users leave: over SMTP, or as files in a directory; without either they wait."""
+
+    directory: Path | None = None
+    """Where messages are kept as files instead of being sent; in the demo, without a wish, `mail` under `data`."""
+    host: str | None = None
+    port: int | None = Field(default=None, ge=1, le=65535)
+    """Without a wish, that of the kind of `tls`: 587, 465 or 25."""
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    user: str | None = None
+    password: SecretStr | None = None
+    sender: str | None = None
+    """The address that messages come from; notices of failed delivery go there."""
+    sender_name: str = "Finance integration"
+    timeout_seconds: float = Field(default=30, gt=0, le=300)
+    """For each step of talking to the server."""
+
+    @field_validator("sender")
+    @classmethod
+    def _sender_is_an_address(cls, sender: str | None) -> str | None:
+        if sender is None:
+            return None
+        return validate_email(sender, check_deliverability=False, allow_smtputf8=False).ascii_email
+
+    @model_validator(mode="after")
+    def _server_is_complete(self) -> Self:
+        if self.host and self.directory:
+            raise ValueError("messages are either sent or kept in a directory")
+        if self.host and not self.sender:
+            raise ValueError("with a host, the sender's address is needed as well")
+        if bool(self.user) != bool(self.password):
+            raise ValueError("user and password belong together")
+        if self.user and self.tls == "none":
+            raise ValueError("a password is not sent over an open connection: choose starttls or implicit")
+        return self
+
+
 class Logs(Group):
     """What is logged, and how."""
 
@@ -109,6 +162,8 @@ class Settings(BaseSettings):
 
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65535)
+    public_url: str = Field(default="http://127.0.0.1:8000", pattern=r"^https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?$")
+    """Where browsers find the gateway; Zoho sends people back to /oauth/callback below it."""
     data: Path = Path("var")
     """Where the embedded PostgreSQL and the sandbox keep their records."""
     database_url: SecretStr | None = Field(
@@ -120,9 +175,11 @@ class Settings(BaseSettings):
     zoho: Zoho | None = None
     openid: OpenId | None = None
     http: Http = Http()
+    live: Live = Live()
     upstream: Upstream = Upstream()
     sandbox: SandboxOptions = SandboxOptions()
     jobs: Jobs = Jobs()
+    mail: Mail = Mail()
     logs: Logs = Logs()
 
     _list = field_validator("sealing_keys", mode="before")(_listed)
@@ -137,7 +194,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _real_products_need_real_settings(self) -> Self:
-        missing = [name for name in ("openid", "sealing_keys", "database_url") if not getattr(self, name)]
+        needed = ("openid", "sealing_keys", *(() if self.zoho and self.zoho.origin else ("database_url",)))
+        missing = [name for name in needed if not getattr(self, name)]
         if self.zoho and missing:
             names = ", ".join(f"GATEWAY_{name.upper()}" for name in missing)
             raise ValueError(f"with GATEWAY_ZOHO__CLIENT_ID set, these are needed as well: {names}")

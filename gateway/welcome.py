@@ -15,6 +15,9 @@ def welcome(settings: Settings, address: str) -> str:
         lines += ["", "The sandbox stands in for Zoho. Sign in as one of its people with a token:", ""]
         lines += [f"  {_python()} -m gateway token --as {name:10} # {role}" for name, role in PEOPLE.items()]
         lines += ["", "A first query:", "", _query(address)]
+        if not settings.mail.host:
+            directory = settings.mail.directory or settings.data / "mail"
+            lines += ["", f"No mail is sent: messages to users are kept as files in {directory}/."]
     return "\n".join([*lines, "", f"Ctrl-C stops everything. Data are kept in {settings.data}/.", ""])
 
 

@@ -11,21 +11,40 @@ from strawberry import UNSET
 from strawberry.utils.str_converters import to_camel_case
 
 from resolvers import ids
+from resolvers.context import forbidden
 from services.errors import BadUserInput, UnsupportedByProduct
 from services.kinds import Criterion, Kind
+from services.policy import Viewer
+
+Requirement = Callable[[Any], str | None]
+"""The permission that a field of an input states; `*` stands for the kind's module."""
 
 MOST_TEXT = 100
 """Characters the products search for at most (facts §1.4)."""
 
 
-def params(kind: Kind, where: Any, organization_id: str) -> dict[str, str]:
+def params(kind: Kind, where: Any, viewer: Viewer, requirement: Requirement) -> dict[str, str]:
     """The list parameters of a filter input.
 
-    Raises `UnsupportedByProduct` for a condition that the kind's product does not know, `BadUserInput` for a bad value.
+    Raises `UnsupportedByProduct` for a condition that the kind's product does not know, `Forbidden` for one on a field
+    that is hidden from the viewer, `BadUserInput` for a bad value.
     """
     if where is None:
         return {}
-    return dict(_conditions(kind, where, organization_id))
+    _permit(kind, where, viewer, requirement)
+    return dict(_conditions(kind, where, viewer.organization_id))
+
+
+def _permit(kind: Kind, where: Any, viewer: Viewer, requirement: Requirement) -> None:
+    """What a condition finds tells the value of its field."""
+    definition = where.__strawberry_definition__
+    asked = {name for name, _ in given(where)}
+    for field in definition.fields:
+        permission = requirement(field)
+        if field.python_name in asked and permission:
+            decision = viewer.decide(permission.replace("*", kind.module, 1))
+            if not decision.granted:
+                raise forbidden(decision, f"{definition.name}.{to_camel_case(field.python_name)}")
 
 
 def _conditions(kind: Kind, where: Any, organization_id: str) -> Iterator[tuple[str, str]]:
@@ -86,7 +105,9 @@ def _text(path: tuple[str, str], value: Any, organization_id: str) -> str:
         if isinstance(value, kind):
             return write(value)
     if not 1 <= len(str(value)) <= MOST_TEXT:
-        raise BadUserInput(f"Search for 1 to {MOST_TEXT} characters.", field=field)
+        raise BadUserInput(
+            f"Search for 1 to {MOST_TEXT} characters.", field=field, hint="Leave a condition out that is not meant."
+        )
     return str(value)
 
 

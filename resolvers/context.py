@@ -39,6 +39,9 @@ class Context:
     errors: dict[tuple[Any, ...], GraphQLError] = field(default_factory=dict)
     """Errors that belong to a field node rather than to a row, by node and coordinate."""
 
+    touched: set[Any] = field(default_factory=set)
+    """The fields that were resolved, as the schema declares them."""
+
     @cached_property
     def loaders(self) -> Loaders:
         """The request's batches."""

@@ -131,7 +131,11 @@ async def _listed(crm: Any, search: str | None, errand: Errand, page: int, per_p
         page_read: Rows[Any] = await crm(errand, page, per_page)
         return page_read
     if len(search) not in SEARCH:
-        raise BadUserInput(f"Search for {SEARCH[0]} to {SEARCH[-1]} characters.", field=("search",))
+        raise BadUserInput(
+            f"Search for {SEARCH[0]} to {SEARCH[-1]} characters.",
+            field=("search",),
+            hint="Without `search` all are listed.",
+        )
     found = await _everything(crm, errand, search)
     start = (page - 1) * per_page
     return Rows(found.rows[start : start + per_page], len(found.rows) > start + per_page, found.at)
@@ -177,11 +181,9 @@ async def approver(record: Any, context: Context) -> Person | None:
 
 
 async def _person(context: Context, user_id: str | None, name: str | None, email: str | None = None) -> Person | None:
-    if user_id is None and name is None:
-        return None
     member = await context.loaders.people.load(user_id) if user_id else None
     if member is None:
-        return Person(None, name, email)
+        return Person(None, name, email) if name or email else None
     return Person(context.global_id("user", member.id), member.name, member.email)
 
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from strawberry.utils.str_converters import to_camel_case
+
 from resolvers import conditions, pagination
 from resolvers.context import Context, forbidden
 from services.documents import Document, Module
@@ -46,7 +48,7 @@ def _scoped(error: Forbidden, context: Context, module: Module) -> Forbidden:
     )
 
 
-def many(module: Module) -> Resolver:
+def many(module: Module, requirement: conditions.Requirement) -> Resolver:
     """A page of a kind: filtered, ordered, or through a custom view."""
     kind = KINDS[module]
 
@@ -59,17 +61,27 @@ def many(module: Module) -> Resolver:
         order_by: Any = None,
         view: str | None = None,
     ) -> pagination.Page:
-        filters = conditions.params(kind, where, context.viewer.organization_id)
+        filters = conditions.params(kind, where, context.viewer, requirement)
         if view is not None and "filter_by" in filters:
             raise BadUserInput("A custom view and a status cannot be combined here.", field=("view",))
         filters |= _view(kind, view, context)
-        order, descending = (order_by.field, order_by.direction.value == "desc") if order_by else _NEWEST
+        order, descending = _order(kind, order_by, context) if order_by else _NEWEST
         return await _page(context, kind, filters, order, descending, first, after)
 
     return resolve
 
 
 _NEWEST = (Order.CREATED_AT, True)
+
+
+def _order(kind: Kind, order_by: Any, context: Context) -> tuple[Order, bool]:
+    """The order asked for; raises `Forbidden` where it would tell of a field that is hidden from the viewer."""
+    order: Order = order_by.field
+    field = kind.party if order is Order.PARTY_NAME else to_camel_case(order.name.lower())
+    decision = context.viewer.decide(f"{kind.module}.view.{field}")
+    if not decision.granted:
+        raise forbidden(decision, f"DocumentOrderField.{order.name}")
+    return order, order_by.direction.value == "desc"
 
 
 def _view(kind: Kind, view: str | None, context: Context) -> dict[str, str]:
@@ -149,24 +161,27 @@ async def _of_parties(
     ]
 
 
-async def merged(
-    _root: Any,
-    context: Context,
-    first: int | None = None,
-    after: str | None = None,
-    modules: list[Module] | None = None,
-    where: Any = None,
-    *,
-    info: Any,
-) -> pagination.Page:
+def merged(requirement: conditions.Requirement) -> Resolver:
     """All kinds in one list by date, newest first; a kind that is missing is named in one error."""
 
-    async def streams(kind: Kind, rank: int) -> list[Stream]:
-        filters = conditions.params(kind, where, context.viewer.organization_id)
-        return [_stream(context, kind, {**filters, **_sort(kind, Order.DATE, descending=True)}, rank=rank)]
+    async def resolve(
+        _root: Any,
+        context: Context,
+        first: int | None = None,
+        after: str | None = None,
+        modules: list[Module] | None = None,
+        where: Any = None,
+        *,
+        info: Any,
+    ) -> pagination.Page:
+        async def streams(kind: Kind, rank: int) -> list[Stream]:
+            filters = conditions.params(kind, where, context.viewer, requirement)
+            return [_stream(context, kind, {**filters, **_sort(kind, Order.DATE, descending=True)}, rank=rank)]
 
-    identity = (modules, where and sorted(_flat(where)))
-    return await _merge(context, info, modules, first, after, identity, streams)
+        identity = (modules, where and sorted(_flat(where)))
+        return await _merge(context, info, modules, first, after, identity, streams)
+
+    return resolve
 
 
 def merged_of(what: str) -> Resolver:

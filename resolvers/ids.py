@@ -42,7 +42,11 @@ def decode_as(organization_id: str, kind: str, text: str, *, field: tuple[str, .
     """The record id of a global id that must be of the given kind."""
     found, record_id = decode(organization_id, text, field=field)
     if found != kind:
-        raise BadUserInput(f"The id names a record of {found}, not of {kind}.", field=field)
+        raise BadUserInput(
+            f"The id names a record of {found}, not of {kind}.",
+            field=field,
+            hint=f"Use the `id` of a record of {kind}.",
+        )
     return record_id
 
 

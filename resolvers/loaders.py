@@ -71,6 +71,11 @@ class Loaders:
         """A product's customers and vendors linked to (`account` or `contact`, CRM id)."""
         return _loader(self._parties)
 
+    @cached_property
+    def books_parties(self) -> "DataLoader[tuple[str, str], list[Customer]]":
+        """Customers and vendors of Books linked to (`account` or `contact`, CRM id), whichever product asks."""
+        return _loader(self._books_parties)
+
     async def _people(self, ids: Sequence[str]) -> Mapping[str, Any]:
         people = await self._services.directory.people(self._errand.viewer.organization_id)
         return {user_id: people.get(user_id) for user_id in ids}
@@ -88,7 +93,13 @@ class Loaders:
         if product is Product.BILLING and not await self._shared():
             found = await self._services.billing.by_reference(self._errand, **crm)
             return [found] if found else []
-        return await self._services.books.linked(self._errand, **crm)
+        linked: list[Customer] = await self.books_parties.load((what, crm_id))
+        return linked
+
+    async def _books_parties(self, keys: Sequence[tuple[str, str]]) -> Mapping[Any, Any]:
+        linked = self._services.books.linked
+        found = (linked(self._errand, **{f"{what}_id": crm_id}) for what, crm_id in keys)
+        return dict(zip(keys, await asyncio.gather(*found, return_exceptions=True), strict=True))
 
     async def _shared(self) -> bool:
         """Whether the viewer can ask Books about Billing's customers: products of one organization share them."""

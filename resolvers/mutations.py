@@ -1,6 +1,6 @@
 """Writes: the input's global ids and permissions checked, the rest is `services.writes`."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +8,9 @@ from strawberry import UNSET
 from strawberry.utils.str_converters import to_camel_case
 
 from resolvers.context import Context
-from services.documents import Document, Module
+from services.documents import Module
 from services.drafts import Problem
+from services.errors import GatewayError
 from services.kinds import KINDS
 from services.writes import Written
 
@@ -19,24 +20,17 @@ Requirement = Callable[[Any], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A mutation's answer."""
+    """A mutation's answer: the value afterwards where there is one, what became of it, all mistakes at once."""
 
-    written: Written
+    value: Any
+    outcome: str
+    user_errors: Sequence[Problem]
+    audit_event_id: str | None
 
-    @property
-    def document(self) -> Document | None:
-        """The record as it is after the write."""
-        return self.written.document
 
-    @property
-    def outcome(self) -> str:
-        """What became of the write."""
-        return self.written.outcome
-
-    @property
-    def user_errors(self) -> list[Problem]:
-        """All mistakes at once."""
-        return list(self.written.user_errors)
+def payload(written: Written) -> Payload:
+    """The answer of a write."""
+    return Payload(written.document, written.outcome, written.user_errors, written.audit_event_id)
 
 
 def create(module: Module, requirement: Requirement) -> Callable[..., Any]:
@@ -46,7 +40,7 @@ def create(module: Module, requirement: Requirement) -> Callable[..., Any]:
     async def resolve(_root: Any, context: Context, input: Any, idempotency_key: str) -> Payload:  # noqa: A002
         draft, refused = _draft(context, input, requirement)
         writes = context.services.writes
-        return Payload(await writes.create(context.errand, kind, draft, idempotency_key, refused))
+        return await _told(context, writes.create(context.errand, kind, draft, idempotency_key, refused))
 
     return resolve
 
@@ -59,7 +53,7 @@ def update(module: Module, requirement: Requirement) -> Callable[..., Any]:
         record_id = context.record_id(module, id)
         draft, refused = _draft(context, input, requirement)
         writes = context.services.writes
-        return Payload(await writes.update(context.errand, kind, record_id, draft, idempotency_key, refused))
+        return await _told(context, writes.update(context.errand, kind, record_id, draft, idempotency_key, refused))
 
     return resolve
 
@@ -67,7 +61,17 @@ def update(module: Module, requirement: Requirement) -> Callable[..., Any]:
 async def write_outcome(_root: Any, context: Context, idempotency_key: str) -> Payload | None:
     """What became of the viewer's write under a key."""
     found = await context.services.writes.outcome(context.errand, idempotency_key)
-    return Payload(found) if found else None
+    return payload(found) if found else None
+
+
+async def _told(context: Context, write: Awaitable[Written]) -> Payload:
+    """The write's payload; an error names its audit event by global id."""
+    try:
+        return payload(await write)
+    except GatewayError as error:
+        if event := error.details.get("auditEventId"):
+            error.details["auditEventId"] = context.global_id("audit", event)
+        raise
 
 
 def _draft(context: Context, input: Any, requirement: Requirement) -> tuple[dict[str, Any], list[Problem]]:  # noqa: A002

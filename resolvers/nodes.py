@@ -47,7 +47,9 @@ async def node(_root: Any, context: Context, id: str) -> Any:  # noqa: A002
     """The record, or None when there is none."""
     kind, record_id = context.any_id(id)
     if kind not in _NODES:
-        raise BadUserInput(f"Records of {kind} cannot be fetched by id.", field=("id",))
+        raise BadUserInput(
+            f"Records of {kind} cannot be fetched by id.", field=("id",), hint="Ask where the id was found."
+        )
     try:
         return await node_of(context, kind, record_id)
     except NotFound:
@@ -66,5 +68,5 @@ async def node_of(context: Context, kind: str, record_id: str) -> Any:
 async def nodes(_root: Any, context: Context, ids: list[str]) -> list[Any]:
     """The records in the order of their ids; a failing one becomes an error at its place."""
     if len(ids) > MOST_NODES:
-        raise BadUserInput(f"{len(ids)} ids are too many; at most {MOST_NODES} at once.", field=("ids",))
+        raise BadUserInput(f"{len(ids)} ids are too many.", field=("ids",), hint=f"Ask for {MOST_NODES} at most.")
     return list(await asyncio.gather(*map(partial(node, None, context), ids), return_exceptions=True))

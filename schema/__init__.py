@@ -10,7 +10,7 @@ from strawberry.types import ExecutionContext
 
 from schema.kinds import Estimate, Invoice, PurchaseOrder, SalesOrder, Subscription
 from schema.mutation import Mutation
-from schema.permissions import NodeErrors
+from schema.permissions import Epilogue
 from schema.query import Query
 from schema.scalars import SCALARS
 
@@ -38,6 +38,6 @@ schema = Schema(
     query=Query,
     mutation=Mutation,
     types=[Estimate, Invoice, SalesOrder, PurchaseOrder, Subscription],
-    extensions=[NodeErrors],
+    extensions=[Epilogue],
     config=StrawberryConfig(scalar_map=SCALARS, name_converter=Names()),
 )

@@ -167,11 +167,11 @@ class SubscriptionFilter:
 class DocumentFilter:
     """Conditions that several kinds know."""
 
-    number: TextFilter | None = given("public", description="By number.")
-    reference_number: TextFilter | None = given("public", description="By reference.")
-    customer_id: strawberry.ID | None = given("public", description="Of one customer.")
-    customer_name: TextFilter | None = given("public", description="By the customer's name.")
-    date: DateFilter | None = given("public", description="By date.")
-    total: AmountFilter | None = given("public", description="By total.")
-    last_modified_since: DateTime | None = given("public", description="Changed since.")
-    search: str | None = given("public", description="In number, reference and the other side's name.")
+    number: TextFilter | None = given("*.view.number", description="By number.")
+    reference_number: TextFilter | None = given("*.view.referenceNumber", description="By reference.")
+    customer_id: strawberry.ID | None = given("*.view.customer", description="Of one customer.")
+    customer_name: TextFilter | None = given("*.view.customer", description="By the customer's name.")
+    date: DateFilter | None = given("*.view.date", description="By date.")
+    total: AmountFilter | None = given("*.view.total", description="By total.")
+    last_modified_since: DateTime | None = given("*.view.lastModifiedAt", description="Changed since.")
+    search: str | None = given("*.view", description="In number, reference and the other side's name.")

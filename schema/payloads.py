@@ -16,12 +16,12 @@ from services.kinds import MODULE_OF
 
 
 def _audit_event(payload: Payload, context: Any) -> str | None:
-    event = payload.written.audit_event_id
+    event = payload.audit_event_id
     return context.global_id("audit", event) if event else None
 
 
 def _visible(payload: Payload, context: Any) -> Document | None:
-    record = payload.document
+    record = payload.value
     return record if record is not None and context.viewer.may(f"{MODULE_OF[type(record)]}.view") else None
 
 
@@ -47,7 +47,7 @@ class WritePayload:
 class EstimatePayload(WritePayload):
     """`mutations.Payload`."""
 
-    estimate: Estimate | None = field("estimates.view", "document", description="The estimate after the write.")
+    estimate: Estimate | None = field("estimates.view", "value", description="The estimate after the write.")
     outcome: Outcome = field("public")
     user_errors: list[UserError] = field("public")
     audit_event_id: strawberry.ID | None = field("public")
@@ -57,7 +57,7 @@ class EstimatePayload(WritePayload):
 class InvoicePayload(WritePayload):
     """`mutations.Payload`."""
 
-    invoice: Invoice | None = field("invoices.view", "document", description="The invoice after the write.")
+    invoice: Invoice | None = field("invoices.view", "value", description="The invoice after the write.")
     outcome: Outcome = field("public")
     user_errors: list[UserError] = field("public")
     audit_event_id: strawberry.ID | None = field("public")
@@ -67,9 +67,7 @@ class InvoicePayload(WritePayload):
 class SalesOrderPayload(WritePayload):
     """`mutations.Payload`."""
 
-    sales_order: SalesOrder | None = field(
-        "salesOrders.view", "document", description="The sales order after the write."
-    )
+    sales_order: SalesOrder | None = field("salesOrders.view", "value", description="The sales order after the write.")
     outcome: Outcome = field("public")
     user_errors: list[UserError] = field("public")
     audit_event_id: strawberry.ID | None = field("public")
@@ -80,7 +78,7 @@ class PurchaseOrderPayload(WritePayload):
     """`mutations.Payload`."""
 
     purchase_order: PurchaseOrder | None = field(
-        "purchaseOrders.view", "document", description="The purchase order after the write."
+        "purchaseOrders.view", "value", description="The purchase order after the write."
     )
     outcome: Outcome = field("public")
     user_errors: list[UserError] = field("public")
@@ -92,7 +90,7 @@ class SubscriptionPayload(WritePayload):
     """`mutations.Payload`."""
 
     subscription: Subscription | None = field(
-        "subscriptions.view", "document", description="The subscription after the write."
+        "subscriptions.view", "value", description="The subscription after the write."
     )
     outcome: Outcome = field("public")
     user_errors: list[UserError] = field("public")

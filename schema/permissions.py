@@ -13,6 +13,7 @@ from strawberry.extensions import SchemaExtension
 from strawberry.schema_directive import Location
 from strawberry.types.arguments import StrawberryArgument
 from strawberry.types.field import StrawberryField
+from strawberry.utils.str_converters import to_camel_case
 
 from resolvers.context import Context, forbidden
 from resolvers.relations import Attribute, Reporting, Source
@@ -54,11 +55,12 @@ class Guarded(StrawberryField):
 
     requires: str
     source: Source
+    coordinate: str = ""
 
     def __copy__(self) -> Self:
         """Carry the statement along when Strawberry specializes a generic type."""
         copied = super().__copy__()
-        copied.requires, copied.source = self.requires, self.source
+        copied.requires, copied.source, copied.coordinate = self.requires, self.source, self.coordinate
         return copied
 
     @property
@@ -75,6 +77,7 @@ class Guarded(StrawberryField):
         raw = info._raw_info  # noqa: SLF001  # Strawberry's Info hides the parent type
         decision = info.context.viewer.decide(self.requires)
         if decision.granted:
+            info.context.touched.add(self)
             told = {"info": raw} if isinstance(self.source, Reporting) else {}
             return self.source(source, info.context, **kwargs, **told)
         coordinate = f"{raw.parent_type.name}.{raw.field_name}"
@@ -121,6 +124,7 @@ def guarded(requires: str, *, description: str) -> Callable[[type[T]], type[T]]:
     def made(cls: type[T]) -> type[T]:
         for name, own in vars(cls).items():
             if isinstance(own, Guarded):
+                own.coordinate = f"{cls.__name__}.{own.graphql_name or to_camel_case(name)}"
                 _complete(own, name, cls.__mro__[1:])
         return strawberry.type(cls, description=description, directives=[Permission(requires=requires)])
 
@@ -192,12 +196,12 @@ def requirement(of: StrawberryField) -> str | None:
     return next((directive.requires for directive in of.directives if isinstance(directive, Permission)), None)
 
 
-class NodeErrors(SchemaExtension):
-    """Adds the errors that were noted for field nodes to the answer."""
+class Epilogue(SchemaExtension):
+    """After an operation: adds the errors that were noted for field nodes, and notes what the viewer used."""
 
     def on_operation(self) -> Iterator[None]:
         """After execution, whatever the executor."""
         yield
         context, result = self.execution_context.context, self.execution_context.result
-        if isinstance(context, Context) and context.errors and hasattr(result, "errors"):
+        if context.errors and hasattr(result, "errors"):
             result.errors = [*(result.errors or []), *context.errors.values()]  # type: ignore[union-attr]

@@ -21,7 +21,7 @@ from schema.filters import (
 )
 from schema.kinds import Estimate, Invoice, PurchaseOrder, SalesOrder, Subscription
 from schema.payloads import WriteOutcome
-from schema.permissions import Argument, field, guarded, required
+from schema.permissions import Argument, field, guarded, required, requirement
 from services.documents import Module
 
 BY_ID = {"id": required(strawberry.ID, "The global id.")}
@@ -65,20 +65,26 @@ class Query:
         "estimates.view", resolve.one(Module.ESTIMATES), args=BY_ID, description="One estimate."
     )
     estimates: Connection[Estimate] | None = field(
-        "estimates.view", resolve.many(Module.ESTIMATES), args=narrowed(EstimateFilter), description="Estimates."
+        "estimates.view",
+        resolve.many(Module.ESTIMATES, requirement),
+        args=narrowed(EstimateFilter),
+        description="Estimates.",
     )
     invoice: Invoice | None = field(
         "invoices.view", resolve.one(Module.INVOICES), args=BY_ID, description="One invoice."
     )
     invoices: Connection[Invoice] | None = field(
-        "invoices.view", resolve.many(Module.INVOICES), args=narrowed(InvoiceFilter), description="Invoices."
+        "invoices.view",
+        resolve.many(Module.INVOICES, requirement),
+        args=narrowed(InvoiceFilter),
+        description="Invoices.",
     )
     sales_order: SalesOrder | None = field(
         "salesOrders.view", resolve.one(Module.SALES_ORDERS), args=BY_ID, description="One sales order."
     )
     sales_orders: Connection[SalesOrder] | None = field(
         "salesOrders.view",
-        resolve.many(Module.SALES_ORDERS),
+        resolve.many(Module.SALES_ORDERS, requirement),
         args=narrowed(SalesOrderFilter),
         description="Sales orders.",
     )
@@ -87,7 +93,7 @@ class Query:
     )
     purchase_orders: Connection[PurchaseOrder] | None = field(
         "purchaseOrders.view",
-        resolve.many(Module.PURCHASE_ORDERS),
+        resolve.many(Module.PURCHASE_ORDERS, requirement),
         args=narrowed(PurchaseOrderFilter),
         description="Purchase orders.",
     )
@@ -96,13 +102,13 @@ class Query:
     )
     subscriptions: Connection[Subscription] | None = field(
         "subscriptions.view",
-        resolve.many(Module.SUBSCRIPTIONS),
+        resolve.many(Module.SUBSCRIPTIONS, requirement),
         args=narrowed(SubscriptionFilter),
         description="Subscriptions.",
     )
     documents: Connection[FinanceDocument] | None = field(
         "public",
-        Reporting(resolve.merged),
+        Reporting(resolve.merged(requirement)),
         args=lists(
             modules=Argument(list[Module] | None, "Only these modules."),
             where=listed(DocumentFilter, "Which documents."),

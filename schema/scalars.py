@@ -13,9 +13,9 @@ from services.errors import BadUserInput
 DateTime = NewType("DateTime", str)
 CurrencyCode = NewType("CurrencyCode", str)
 
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _ZONE_WITHOUT_COLON = re.compile(r"([+-]\d{2})(\d{2})$")
-_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?", re.ASCII)
 
 
 def _read_date(value: Any) -> dt.date:

@@ -5,22 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, delete, select, update
+from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services import grants
+from services import grants, seats
 from services.credentials import Credentials
-from services.directory_values import CrmProfile, CrmUser, ProductUser
+from services.directory_values import ACTIVE, GONE, CrmProfile, CrmUser, ProductUser
 from services.errors import BadUserInput, NotFound, UpstreamRejected
 from services.policy import CapabilitySet, Product
 from services.storage import models
 from services.storage.engine import Database, alone
-from services.storage.models import Connection, IntegrationGrant, Member, Organization, Profile, Role, fold, now
+from services.storage.models import Connection, Member, Organization, Profile, Role, fold, now
+from services.upstream.auth import Connection as Access
 from services.upstream.books import Books
 from services.upstream.crm import Crm
-
-GONE = "deleted"
-"""The status of those whom the CRM or a product no longer lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,7 @@ class Person:
 
 
 @dataclass(frozen=True)
-class _People:
+class Roster:
     """Everybody of an organization as the CRM and Books tell at one time."""
 
     users: Sequence[CrmUser]
@@ -84,6 +82,30 @@ class Directory:
             raise NotFound
         return found
 
+    async def organization_in_crm(self, data_center: str, crm_org_id: str) -> str | None:
+        """The id of the organization that belongs to one of the CRM, if it is known."""
+        asked = select(Organization.id).where(
+            Organization.data_center == data_center, Organization.crm_org_id == crm_org_id
+        )
+        async with self._database.session() as session:
+            return (await session.exec(asked)).one_or_none()
+
+    async def member(self, member_id: str) -> Member:
+        """A member by id; raises `NotFound`."""
+        async with self._database.session() as session:
+            found = await session.get(Member, member_id)
+        if found is None:
+            raise NotFound
+        return found
+
+    async def members_at(self, email: str, organization_id: str | None = None) -> list[Member]:
+        """The active members of this address, of one organization or of all."""
+        asked = select(Member).where(Member.email == fold(email), Member.status == ACTIVE)
+        if organization_id is not None:
+            asked = asked.where(Member.organization_id == organization_id)
+        async with self._database.session() as session:
+            return list(await session.exec(asked))
+
     async def organizations(self) -> list[str]:
         """The ids of all organizations."""
         async with self._database.session() as session:
@@ -91,7 +113,21 @@ class Directory:
 
     async def sync(self, organization_id: str) -> None:
         """Take over what the CRM and Books tell of users, profiles and roles; all of it or, on an error, nothing."""
-        people = await self._told(organization_id)
+        crm = await self._credentials.owner(organization_id, Product.CRM)
+        connected = {one.product for one in await self._credentials.owners(organization_id)}
+        has_books = Product.BOOKS in connected
+        books = await self._credentials.owner(organization_id, Product.BOOKS) if has_books else None
+        await self.take(organization_id, await self.told(crm, books))
+
+    async def told(self, crm: Access, books: Access | None) -> Roster:
+        """What the CRM and Books tell under these accesses; raises `Forbidden` where one may not ask."""
+        users, profiles = await self._crm.users(crm), await self._crm.profiles(crm)
+        if not users or not profiles:
+            raise UpstreamRejected("The CRM lists no users.", product=Product.CRM)
+        return Roster(users, profiles, await self._books.users(books) if books else None)
+
+    async def take(self, organization_id: str, people: Roster) -> None:
+        """Replace what is known of users, profiles and roles."""
         async with self._database.session() as session:
             await alone(session, f"directory of {organization_id}")
             await _take_profiles(session, organization_id, people.profiles)
@@ -140,30 +176,27 @@ class Directory:
         capability_set: CapabilitySet,
         granted: grants.Grants | None = None,
     ) -> None:
-        """Make a member an integration user of a product; `granted` may be less than the set, None is all of it.
+        """Provision an integration user, as `Integration.add` does for an administrator; None is all of the set.
 
-        Raises `NotFound` for an unknown member, `BadUserInput` for one who is a user of the product already.
+        Raises `NotFound` for an unknown member, `BadUserInput` for one who is a user of the product already, and
+        `LimitReached`.
         """
         async with self._database.session() as session:
+            await seats.hold(session, organization_id)
             member = await _member(session, organization_id, email)
-            await _refuse_users(session, member, product)
-            values = {
-                "capability_set": capability_set,
-                "grants": None if granted is None else grants.stored(granted),
-            }
-            key = {"organization_id": organization_id, "member_id": member.id, "product": product}
-            statement = insert(IntegrationGrant).values(key | values | {"created_at": now()})
-            await session.exec(statement.on_conflict_do_update(index_elements=["member_id", "product"], set_=values))
+            own = (await seats.connected(session, organization_id, [member.id])).get(member.id, ())
+            if product in seats.user_of(member, own):
+                raise BadUserInput(
+                    "Who is a user of the product already cannot be added as an integration user.",
+                    hint="Let the person work under the access that he has: migrate him.",
+                )
+            await seats.require(session, organization_id, [member.id])
+            await seats.give(session, member, product, capability_set, granted)
 
     async def revoke(self, organization_id: str, email: str, product: Product) -> None:
-        """End a member's being an integration user of a product."""
+        """End a member's being an integration user of a product, as `Integration.remove` does."""
         async with self._database.session() as session:
-            member = await _member(session, organization_id, email)
-            await session.exec(
-                delete(IntegrationGrant).where(
-                    col(IntegrationGrant.member_id) == member.id, col(IntegrationGrant.product) == product
-                )
-            )
+            await seats.take(session, (await _member(session, organization_id, email)).id, [product])
 
     async def set_role(self, organization_id: str, product: Product, name: str, allowed: grants.Grants) -> None:
         """Say what a role of a product allows; the products do not tell."""
@@ -177,17 +210,6 @@ class Directory:
         """Say which role a member has in Billing, which lists no users (facts §3)."""
         async with self._database.session() as session:
             (await _member(session, organization_id, email)).billing_role = role
-
-    async def _told(self, organization_id: str) -> _People:
-        crm = await self._credentials.owner(organization_id, Product.CRM)
-        users, profiles = await self._crm.users(crm), await self._crm.profiles(crm)
-        if not users or not profiles:
-            raise UpstreamRejected("The CRM lists no users.", product=Product.CRM)
-        connected = {one.product for one in await self._credentials.owners(organization_id)}
-        if Product.BOOKS not in connected:
-            return _People(users, profiles, None)
-        books = await self._credentials.owner(organization_id, Product.BOOKS)
-        return _People(users, profiles, await self._books.users(books))
 
 
 def _default_roles(organization_id: str) -> list[dict[str, object]]:
@@ -210,7 +232,7 @@ async def _take_profiles(session: AsyncSession, organization_id: str, told: Iter
         await session.delete(row)
 
 
-async def _take_members(session: AsyncSession, organization_id: str, people: _People) -> None:
+async def _take_members(session: AsyncSession, organization_id: str, people: Roster) -> None:
     rows = await session.exec(select(Member).where(Member.organization_id == organization_id))
     stored = {row.crm_user_id: row for row in rows}
     in_books = people.in_books()
@@ -285,17 +307,6 @@ async def _member(session: AsyncSession, organization_id: str, email: str) -> Me
     if found is None:
         raise NotFound("Nobody with this e-mail address uses the CRM.")
     return found
-
-
-async def _refuse_users(session: AsyncSession, member: Member, product: Product) -> None:
-    """Who is a user of a product cannot be its integration user (requirement 3)."""
-    query = select(Connection.id).where(Connection.member_id == member.id, Connection.product == product)
-    in_books = product is Product.BOOKS and member.books_status not in {None, GONE}
-    if in_books or (await session.exec(query)).first():
-        raise BadUserInput(
-            "Who is a user of the product already cannot be added as an integration user.",
-            hint="Let the person work under the access that he has: migrate him.",
-        )
 
 
 def _person(user: models.ProductUser) -> Person:

@@ -6,6 +6,9 @@ from msgspec import Struct, field
 
 from services.policy import ModuleGrant
 
+ACTIVE, GONE = "active", "deleted"
+"""The word for those who work with the CRM or a product, and ours for those whom it no longer lists."""
+
 
 class Customer(Struct, kw_only=True):
     """A customer or vendor of Books, or a customer of Billing; each product decodes into a subclass of its own keys.

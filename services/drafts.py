@@ -77,7 +77,10 @@ def _no_lines(kind: Kind, draft: Values) -> Iterator[str]:
         yield "line_items"
 
 
-_HINTS = {"line_items": "Give at least one line with an item or a name."}
+_HINTS = {
+    "line_items": "Give at least one line with an item or a name.",
+    "rate": "Give a discount instead.",
+}
 
 
 def _given(kind: Kind, name: str) -> str:
@@ -103,11 +106,12 @@ def _lines(lines: Sequence[Values]) -> Iterator[Problem]:
 
 
 def _amounts(path: tuple[str, ...], values: Values) -> Iterator[Problem]:
-    quantity, rate = values.get("quantity"), values.get("rate")
+    quantity = values.get("quantity")
     if quantity is not None and quantity <= 0:
         yield Problem((*path, "quantity"), "The quantity must be more than 0.")
-    if rate is not None and rate < 0:
-        yield Problem((*path, "rate"), "The rate cannot be negative.", hint="Give a discount instead.")
+    for name in ("rate", "price"):
+        if values.get(name) is not None and values[name] < 0:
+            yield Problem((*path, name), f"The {name} cannot be negative.", hint=_HINTS.get(name))
 
 
 def _addons(addons: Sequence[Values]) -> Iterator[Problem]:

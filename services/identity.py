@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -38,7 +39,7 @@ def refused(reason: str) -> Unauthenticated:
 
 
 @dataclass(frozen=True)
-class _Access:
+class Access:
     """The rows that decide about one member."""
 
     profile: Profile | None
@@ -46,6 +47,11 @@ class _Access:
     """The products that the organization or the member has connected, with his own connection."""
     granted: Mapping[Product, IntegrationGrant]
     roles: Mapping[tuple[str, str], Role]
+
+    @property
+    def owns(self) -> bool:
+        """Whether every connection that the organization works with is his."""
+        return bool(self.connections) and all(own and own.is_owner for own in self.connections.values())
 
 
 class Identity:
@@ -87,8 +93,8 @@ class Identity:
         known = self._viewers.get(member.id)
         if known is None or known[0] != version:
             organization = await session.get_one(Organization, member.organization_id)
-            access = await _access(session, member)
-            known = self._viewers[member.id] = (version, _built(organization, member, access))
+            access = (await accesses(session, [member]))[member.id]
+            known = self._viewers[member.id] = (version, built(organization, member, access))
         return known[1]
 
 
@@ -117,21 +123,67 @@ def _obstacle(member: Member) -> str | None:
     return None if member.confirmed else "UNCONFIRMED"
 
 
-async def _access(session: AsyncSession, member: Member) -> _Access:
+async def accesses(session: AsyncSession, members: Sequence[Member]) -> dict[str, Access]:
+    """What decides about members of one organization, by their ids; four queries, however many they are."""
+    organization_id = members[0].organization_id if members else ""
+    ids = [member.id for member in members]
     connections = await session.exec(
         select(Connection).where(
-            Connection.organization_id == member.organization_id,
-            or_(col(Connection.is_owner), col(Connection.member_id) == member.id),
+            Connection.organization_id == organization_id,
+            or_(col(Connection.is_owner), col(Connection.member_id).in_(ids)),
         )
     )
-    granted = await session.exec(select(IntegrationGrant).where(IntegrationGrant.member_id == member.id))
-    roles = await session.exec(select(Role).where(Role.organization_id == member.organization_id))
-    return _Access(
-        await session.get(Profile, (member.organization_id, member.profile_id)) if member.profile_id else None,
-        _own(connections, member.id),
-        {Product(grant.product): grant for grant in granted},
-        {(role.product, role.name): role for role in roles},
+    granted = await session.exec(select(IntegrationGrant).where(col(IntegrationGrant.member_id).in_(ids)))
+    roles = await session.exec(select(Role).where(Role.organization_id == organization_id))
+    named = {member.profile_id for member in members if member.profile_id}
+    profiles = await session.exec(
+        select(Profile).where(Profile.organization_id == organization_id, col(Profile.id).in_(named))
     )
+    found = _Found(
+        connections.all(),
+        granted.all(),
+        {(role.product, role.name): role for role in roles},
+        {profile.id: profile for profile in profiles},
+    )
+    return {member.id: found.access(member) for member in members}
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The rows that decide about several members."""
+
+    connections: Sequence[Connection]
+    granted: Sequence[IntegrationGrant]
+    roles: Mapping[tuple[str, str], Role]
+    profiles: Mapping[str, Profile]
+
+    def access(self, member: Member) -> Access:
+        return Access(
+            self.profiles.get(member.profile_id or ""),
+            _own(self._connections.get(member.id, self._owners), member.id),
+            {Product(grant.product): grant for grant in self._granted.get(member.id, ())},
+            self.roles,
+        )
+
+    @cached_property
+    def _owners(self) -> list[Connection]:
+        return [connection for connection in self.connections if connection.is_owner]
+
+    @cached_property
+    def _connections(self) -> Mapping[str, list[Connection]]:
+        """Each member's own, with the owner's."""
+        found: dict[str, list[Connection]] = {}
+        for connection in self.connections:
+            if connection.member_id:
+                found.setdefault(connection.member_id, list(self._owners)).append(connection)
+        return found
+
+    @cached_property
+    def _granted(self) -> Mapping[str, list[IntegrationGrant]]:
+        found: dict[str, list[IntegrationGrant]] = {}
+        for grant in self.granted:
+            found.setdefault(grant.member_id, []).append(grant)
+        return found
 
 
 def _own(connections: Iterable[Connection], member_id: str) -> dict[Product, Connection | None]:
@@ -142,7 +194,8 @@ def _own(connections: Iterable[Connection], member_id: str) -> dict[Product, Con
     return own
 
 
-def _built(organization: Organization, member: Member, access: _Access) -> Viewer:
+def built(organization: Organization, member: Member, access: Access) -> Viewer:
+    """The viewer that a member is, by the rows that decide about him."""
     by_profile = grants.read(access.profile.grants) if access.profile else {}
     products = [product for product in FINANCE_PRODUCTS if product in access.connections]
     return Viewer(
@@ -154,11 +207,12 @@ def _built(organization: Organization, member: Member, access: _Access) -> Viewe
         profile=by_profile,
         access=tuple(_to_product(product, organization, member, access, by_profile) for product in products),
         administers=bool(access.profile and access.profile.administers),
+        owns=access.owns,
     )
 
 
 def _to_product(
-    product: Product, organization: Organization, member: Member, access: _Access, by_profile: grants.Grants
+    product: Product, organization: Organization, member: Member, access: Access, by_profile: grants.Grants
 ) -> ProductAccess:
     """The access to a product that is connected; nobody falls back on the owner's once he is migrated."""
     migrated = member.migrated_at is not None or bool(access.granted)
@@ -178,7 +232,7 @@ def _is_user(product: Product, member: Member) -> bool:
     return product is not Product.BOOKS or member.books_status in {None, "active"}
 
 
-def _as_product_user(own: Connection, member: Member, access: _Access) -> ProductAccess:
+def _as_product_user(own: Connection, member: Member, access: Access) -> ProductAccess:
     product = Product(own.product)
     name = member.books_role if product is Product.BOOKS else member.billing_role or DEFAULT_BILLING_ROLE
     role = access.roles.get((product, fold(name or "")))

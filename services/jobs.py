@@ -11,6 +11,10 @@ from procrastinate.jobs import Job, Status
 from services.storage.engine import Database
 
 
+async def nothing() -> None:
+    """A duty that nobody has."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Duties:
     """What the jobs do, and cron expressions for when."""
@@ -21,6 +25,8 @@ class Duties:
     """Synchronize one organization's directory."""
     settle: Callable[[], Awaitable[None]]
     """Look up the writes whose outcome is uncertain."""
+    mail: Callable[[], Awaitable[None]] = nothing
+    """Send the messages that are due."""
     sync_when: str = "*/10 * * * *"
     settle_when: str = "* * * * *"
 
@@ -63,6 +69,10 @@ class Jobs:
         """Order the settlement of uncertain outcomes."""
         await self._order("settle", "all")
 
+    async def mail_soon(self) -> None:
+        """Order that messages are sent."""
+        await self._order("mail", "all")
+
     async def retry_stalled(self) -> int:
         """Queue again what workers that died were at; how many."""
         stalled = list(await self._app.job_manager.get_stalled_jobs())
@@ -95,6 +105,10 @@ class Jobs:
         async def settle() -> None:
             await duties.settle()
 
+        @task(name="mail")
+        async def mail() -> None:
+            await duties.mail()
+
         @periodic(cron=duties.sync_when)
         @task(name="sync_all", queueing_lock="sync_all")
         async def sync_all(timestamp: int) -> None:  # noqa: ARG001 - the period
@@ -106,6 +120,7 @@ class Jobs:
         async def every_minute(timestamp: int) -> None:  # noqa: ARG001 - the period
             await self.retry_stalled()
             await self.settle_soon()
+            await self.mail_soon()
 
         @periodic(cron="17 3 * * *")
         @task(name="forget_done", queueing_lock="forget_done")

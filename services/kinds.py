@@ -106,9 +106,6 @@ APPROVAL = frozenset({"pending_approval", "approved"})
 
 _SORT = {Order.CREATED_AT: "created_time", Order.DATE: "date", Order.TOTAL: "total", Order.PARTY_NAME: "customer_name"}
 
-_BILLING_WORD = {"dunning": "PAST_DUE"}
-"""What Billing's filter calls a status otherwise; that dunning is past due is our reading."""
-
 KINDS: Mapping[Module, Kind] = {
     kind.module: kind
     for kind in (
@@ -227,9 +224,9 @@ KINDS: Mapping[Module, Kind] = {
             },
             sort={},
             by_status={
-                status: ("filter_by", f"SubscriptionStatus.{_BILLING_WORD.get(status, status.upper())}")
+                status: ("filter_by", f"SubscriptionStatus.{status.upper()}")
                 for status in (
-                    *("live", "trial", "dunning", "unpaid", "non_renewing", "future"),
+                    *("live", "trial", "unpaid", "non_renewing", "future"),
                     *("cancelled", "cancelled_from_dunning", "expired", "trial_expired"),
                 )
             },

@@ -21,7 +21,7 @@ from services.kinds import Order
 from services.upstream.envelopes import LARGEST_PAGE, Rows
 
 _SLACK = 4
-"""Rows read beyond what is asked, so that a run of equal values seldom costs another call."""
+"""Rows read before and beyond what is asked, so that a run of equal values seldom costs another call."""
 _MOST_READS = 50
 """Reads of one stream for one window; only a list that changes faster than it is read needs so many."""
 
@@ -126,16 +126,18 @@ class _Tape:
         self.ended = False
 
     async def read(self) -> "_Tape":
-        """Read until the next `wanted` rows are certain."""
-        low = max(0, self.after.offsets.get(self.stream.name, 0) - 2) if self.after else 0
-        high = low + self.wanted + _SLACK
+        """Read until the next `wanted` rows are certain; each further read reaches twice as far."""
+        place = self.after.offsets.get(self.stream.name, 0) if self.after else 0
+        reach = self.wanted + _SLACK
+        low, high = max(0, place - _SLACK), place + reach
         for _ in range(_MOST_READS):
             await self._fetch(low, high)
+            reach = max(self.wanted + _SLACK, min(2 * reach, LARGEST_PAGE // 2))
             if not self._begun():
-                low, high = max(0, self.low - self.wanted - _SLACK), self.low + 1
+                low, high = max(0, self.low - reach), self.low + 1
             elif not self.ended and len(self.certain()) < self.wanted:
                 low = max(0, self.low + len(self.rows) - 1)
-                high = low + 1 + self.wanted + _SLACK
+                high = low + 1 + reach
             else:
                 return self
         raise UpstreamUnavailable("The product's list keeps changing while it is read.", hint="Ask again.")
@@ -200,7 +202,7 @@ async def window(
     ends = {stream.name: end for stream, end in zip(streams, read, strict=True) if isinstance(end, BaseException)}
     failures = {name: end for name, end in ends.items() if isinstance(end, GatewayError)}
     if ends and (not tolerant or len(failures) < len(ends) or len(failures) == len(tapes)):
-        raise next(iter(ends.values()))
+        raise min(ends.values(), key=lambda end: isinstance(end, GatewayError))
     good = [tape for tape in tapes if tape.stream.name not in failures]
     entries = [(value, tape, record, place) for tape in good for value, record, place in tape.certain()]
     ordered = _ordered(entries, rank)

@@ -133,7 +133,7 @@ class Outcomes:
             row.user_errors = event.user_errors = audit.as_json(user_errors)
             event.subject_number = number or event.subject_number
             event.calls = [*event.calls, *audit.as_json(calls)]
-            event.changes = audit.as_json(changes) or event.changes
+            event.changes = [] if state is State.REJECTED else audit.as_json(changes) or event.changes
             event.credential_email = audit.credential(calls, _product(row)) or event.credential_email
             return _value(row)
 

@@ -99,23 +99,22 @@ class Writes:
         return await self._outcomes.settle(outcome.id, State.REJECTED, user_errors=[_json(never)], calls=calls)
 
     def _creation(self, errand: Errand, kind: Kind, draft: Values) -> "_Attempt":
-        async def attempt(outcome: Outcome) -> tuple[Document, list[FieldChange]]:
-            body = drafts.body(kind, draft, _marks(errand, outcome))
-            record = await self._documents.create(errand, kind, body)
-            return record, [FieldChange(camel(name), None, value) for name, value in draft.items()]
+        async def attempt(outcome: Outcome, changes: list[FieldChange]) -> Document:
+            changes += [FieldChange(camel(name), None, value) for name, value in draft.items()]
+            return await self._documents.create(errand, kind, drafts.body(kind, draft, _marks(errand, outcome)))
 
         return attempt
 
     def _change(self, errand: Errand, kind: Kind, record_id: str, draft: Values) -> "_Attempt":
-        async def attempt(outcome: Outcome) -> tuple[Document, list[FieldChange]]:
+        async def attempt(outcome: Outcome, changes: list[FieldChange]) -> Document:
             before = await self._documents.one(errand, kind, record_id)
             await self._outcomes.note(outcome.id, {"modified": before.last_modified_time})
-            body = drafts.body(kind, draft, _marks(errand, outcome))
-            record = await self._documents.update(errand, kind, record_id, body)
-            return record, [
+            changes += [
                 FieldChange(camel(name), getattr(before, _ATTRIBUTES.get(name, name), None), value)
                 for name, value in draft.items()
             ]
+            body = drafts.body(kind, draft, _marks(errand, outcome))
+            return await self._documents.update(errand, kind, record_id, body)
 
         return attempt
 
@@ -148,15 +147,16 @@ class Writes:
         return await self._shown(errand, outcome)
 
     async def _tried(self, errand: Errand, outcome: Outcome, attempt: "_Attempt") -> Written:
-        before = len(errand.calls)
+        before, changes = len(errand.calls), list[FieldChange]()
         try:
-            record, changes = await attempt(outcome)
+            record = await attempt(outcome, changes)
         except AnswerLost:
-            return await self._lost(errand, outcome, errand.calls[before:])
+            return await self._lost(errand, outcome, errand.calls[before:], changes)
         except GatewayError as error:
             return await self._refused(outcome, error, errand.calls[before:])
         except BaseException:  # cancelled, or a mistake of our own: what was sent may have been done
-            await asyncio.shield(self._outcomes.settle(outcome.id, State.UNCERTAIN, calls=errand.calls[before:]))
+            calls = errand.calls[before:]
+            await asyncio.shield(self._outcomes.settle(outcome.id, State.UNCERTAIN, calls=calls, changes=changes))
             raise
         settled = await self._applied(outcome, record, errand.calls[before:], changes)
         return Written(record, State.APPLIED, (), settled.audit_event_id)
@@ -177,8 +177,10 @@ class Writes:
             raise own from error
         return Written(None, State.REJECTED, [problem], settled.audit_event_id)
 
-    async def _lost(self, errand: Errand, outcome: Outcome, calls: Sequence[Any]) -> Written:
-        uncertain = await self._outcomes.settle(outcome.id, State.UNCERTAIN, calls=calls)
+    async def _lost(
+        self, errand: Errand, outcome: Outcome, calls: Sequence[Any], changes: Sequence[FieldChange]
+    ) -> Written:
+        uncertain = await self._outcomes.settle(outcome.id, State.UNCERTAIN, calls=calls, changes=changes)
         for pause in PAUSES:
             if pause >= errand.remaining:
                 break
@@ -236,7 +238,8 @@ class Writes:
         raise Conflict("Somebody has changed the record since; whether this change came first cannot be told.")
 
 
-_Attempt = Callable[[Outcome], Awaitable[tuple[Document, list[FieldChange]]]]
+_Attempt = Callable[[Outcome, list[FieldChange]], Awaitable[Document]]
+"""Makes the write; what it will change is told before anything is sent."""
 _ATTRIBUTES = {"discount": "discount_total"}
 
 

@@ -173,7 +173,7 @@ def _admitted(exchange: _Exchange) -> Caller:
     if at.product == "crm":
         return _active(caller)
     named = _named_organization(exchange.request, at.product)
-    if at.path == "/organizations" and named is None:
+    if at.path == "/organizations" and not named:
         return caller
     if not caller.product_user_id or named not in (None, caller.organization_id):
         raise refused(6041)

@@ -2,7 +2,7 @@
 
 from starlette.routing import Route
 
-from services.sandbox import billed, plans
+from services.sandbox import billed, plans, settings
 from services.sandbox.desk import route
 
 ROUTES: list[Route] = [
@@ -34,5 +34,6 @@ ROUTES: list[Route] = [
         ("GET", "/invoices", plans.invoices),
         ("GET", "/invoices/{id}", plans.invoice),
         ("GET", "/transactions", plans.transactions),
+        ("GET", "/organizations", settings.organizations),
     )
 ]

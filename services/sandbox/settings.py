@@ -96,19 +96,21 @@ def user(desk: Desk) -> Response:
 
 
 def organizations(desk: Desk) -> Response:
-    return success(organizations=[_organization(desk.organization)])
+    """Those of which the caller is an active user; Books and Billing answer alike."""
+    mine = [_organization(desk.organization, desk.organization_id)] if desk.caller.product_user_id else []
+    return success(organizations=mine)
 
 
 def organization(desk: Desk) -> Response:
     if desk.path["id"] != desk.organization.books_id:
         raise refused(6041)
-    return success(organization=_organization(desk.organization))
+    return success(organization=_organization(desk.organization, desk.organization_id))
 
 
-def _organization(organization: Organization) -> dict[str, Any]:
+def _organization(organization: Organization, organization_id: str) -> dict[str, Any]:
     code = organization.currency_code
     return {
-        "organization_id": organization.books_id,
+        "organization_id": organization_id,
         "name": organization.name,
         "contact_name": "Owner",
         "email": f"owner@{organization.key}.example",

@@ -72,6 +72,11 @@ async def alone(session: AsyncSession, what: str) -> None:
     await session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
 
 
+async def beside(session: AsyncSession, what: str) -> None:
+    """Go on with others who go `beside`, while nobody is `alone` with the same; who waits to be is let in first."""
+    await session.exec(select(func.pg_advisory_xact_lock_shared(func.hashtextextended(what, 0))))
+
+
 def _upgrade(connection: Connection, revision: str) -> None:
     command.upgrade(_alembic(connection), revision)
 

@@ -174,6 +174,37 @@ class Connection(Table, table=True):
     connected_at: datetime = Field(default_factory=now, sa_type=Instant)
 
 
+class Invitation(Table, table=True):
+    """A link under which somebody connects his access, once.
+
+    Without a member it is an owner's, without an organization a new one's. `state_hash` is SHA-256 of what the link
+    carries, `verifier` PKCE's secret, sealed; `chosen`: product → the organization's id there.
+    """
+
+    __tablename__ = "invitations"
+    __table_args__ = (
+        UniqueConstraint("state_hash"),
+        ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
+        ForeignKeyConstraint(["member_id"], ["members.id"]),
+        Index(None, "expires_at"),
+    )
+
+    id: str = Field(default_factory=new_id, primary_key=True)
+    state_hash: bytes = Field(sa_type=LargeBinary)
+    verifier: bytes = Field(sa_type=LargeBinary)
+    organization_id: str | None = None
+    member_id: str | None = None
+    data_center: str
+    redirect_uri: str
+    scopes: list[str] = Field(default_factory=list, sa_type=JSONB)
+    products: list[str] = Field(default_factory=list, sa_type=JSONB)
+    chosen: Json = Field(default_factory=dict, sa_type=JSONB)
+    migrate: bool = False
+    created_at: datetime = Field(default_factory=now, sa_type=Instant)
+    expires_at: datetime = Field(sa_type=Instant)
+    used_at: datetime | None = Field(default=None, sa_type=Instant)
+
+
 class Profile(Table, table=True):
     """A CRM profile. `grants`: module → {actions, hidden, read_only, assigned_only} (`policy.ModuleGrant`)."""
 

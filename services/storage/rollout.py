@@ -59,7 +59,11 @@ class Migration(Table, table=True):
 
 
 class MigrationItem(Table, table=True):
-    """One member in a migration. `undo` is what rolling back restores: {migrated_at, grants: [...], …}."""
+    """One member in a migration. A pending one is not tried before `due_at`.
+
+    `undo` is what rolling back restores: {migrated_at, grants: [{product, capability_set, grants, created_at}]};
+    `mattered`: [{coordinate, permission, operations}], what he used lately and could not any more.
+    """
 
     __tablename__ = "migration_items"
     __table_args__ = (
@@ -83,7 +87,9 @@ class MigrationItem(Table, table=True):
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     permissions_gained: list[str] = Field(default_factory=list, sa_type=JSONB)
     permissions_lost: list[str] = Field(default_factory=list, sa_type=JSONB)
+    mattered: list[Json] = Field(default_factory=list, sa_type=JSONB)
     undo: Json = Field(default_factory=dict, sa_type=JSONB)
+    due_at: datetime = Field(default_factory=now, sa_type=Instant)
     settled_at: datetime | None = Field(default=None, sa_type=Instant)
     emailed_at: datetime | None = Field(default=None, sa_type=Instant)
 

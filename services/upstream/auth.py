@@ -85,7 +85,7 @@ class Connection(Protocol):
 
     @property
     def product_organization_id(self) -> str:
-        """The organization's id in the product."""
+        """The organization's id in the product; empty while it is being asked for."""
 
     @property
     def data_center(self) -> str:
@@ -217,6 +217,12 @@ class Authorization:
         token.trusted_until = max(token.trusted_until, time.monotonic() + TRUST)
         token.hold = TRUST
 
+    def admit(self, connection: Connection, grant: Grant) -> None:
+        """Use the access token that came with a consent, for a connection that is stored or is yet to be."""
+        expires_at = self._now() + grant.expires_in
+        token = self._kept(grant.access_token or "", expires_at, grant.api_domain, connection, None)
+        self._tokens[connection.id] = token
+
     def forget(self, connection_id: str) -> None:
         """After the connection has been made anew or removed."""
         self._tokens.pop(connection_id, None)
@@ -334,7 +340,7 @@ class Authorization:
 
 def _headers(connection: Connection, token: str) -> httpx.Headers:
     headers = {"authorization": f"Zoho-oauthtoken {token}", "accept": "application/json", "user-agent": USER_AGENT}
-    if connection.product is Product.BILLING:
+    if connection.product is Product.BILLING and connection.product_organization_id:
         headers[BILLING_ORGANIZATION] = connection.product_organization_id
     return httpx.Headers(headers)
 

@@ -9,6 +9,7 @@ from services.documents import Activity
 from services.errand import Errand
 from services.errors import NotFound
 from services.policy import Product
+from services.upstream.auth import Connection
 from services.upstream.client import Client
 from services.upstream.documents import Credentials
 from services.upstream.envelopes import LARGEST_PAGE, Rows, one_of, page_of
@@ -63,6 +64,11 @@ class Billing:
             return None
         customer: Customer = answer.record
         return customer
+
+    async def reach(self, connection: Connection, errand: Errand) -> None:
+        """Ask for something small under a given connection: raises unless it opens the product."""
+        asked = {"page": "1", "per_page": "1"}
+        await self._client.get(connection, "/plans", _PLANS, params=asked, errand=errand)
 
     async def activities(self, errand: Errand, subscription_id: str) -> list[Activity]:
         """What has happened to a subscription."""

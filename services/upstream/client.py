@@ -221,7 +221,7 @@ class Client:
         errand: Errand | None,
     ) -> _Job:
         asked = dict(params) if params else {}
-        if connection.product is Product.BOOKS:
+        if connection.product is Product.BOOKS and connection.product_organization_id:
             asked["organization_id"] = connection.product_organization_id
         return _Job(
             connection=connection,

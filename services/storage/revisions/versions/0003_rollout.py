@@ -108,7 +108,9 @@ def upgrade() -> None:
         sa.Column("attempts", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("permissions_gained", JSONB(), nullable=False),
         sa.Column("permissions_lost", JSONB(), nullable=False),
+        sa.Column("mattered", JSONB(), nullable=False),
         sa.Column("undo", JSONB(), nullable=False),
+        sa.Column("due_at", INSTANT, nullable=False),
         sa.Column("settled_at", INSTANT, nullable=True),
         sa.Column("emailed_at", INSTANT, nullable=True),
         sa.CheckConstraint(

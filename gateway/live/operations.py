@@ -1,0 +1,216 @@
+"""Operations whose answers go on as long as something happens and the caller may see it."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from inspect import isawaitable
+from time import monotonic
+from typing import Any, NoReturn
+from uuid import uuid4
+
+import structlog
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    Executor,
+    FragmentDefinitionNode,
+    GraphQLError,
+    GraphQLSchema,
+    OperationDefinitionNode,
+    SelectionSetNode,
+    create_source_event_stream,
+    get_operation_ast,
+    parse,
+    validate,
+)
+from graphql.language import FieldNode, FragmentSpreadNode, InlineFragmentNode
+from strawberry.types.graphql import OperationType
+
+from gateway.answer import body_of, internal, published, told
+from gateway.authentication import refused
+from gateway.endpoint import Endpoint, Ticket
+from gateway.live.tally import Tally
+from gateway.operation import TOKENS, Operation
+from gateway.settings import Live as Limits
+from resolvers.context import Context, forbidden
+from schema.permissions import requirement
+from services.errand import Errand
+from services.errors import DeadlineExceeded, GatewayError, Unauthenticated
+from services.policy import Viewer
+
+log = structlog.get_logger(__name__)
+
+Body = dict[str, Any]
+"""One answer as the client sees it: data, errors, extensions."""
+EVERYTHING = frozenset(OperationType)
+LIVE = frozenset({OperationType.SUBSCRIPTION})
+
+
+class Ended(Exception):
+    """An operation has no further answers because of `errors`, as the client sees them."""
+
+    def __init__(self, errors: list[Body]) -> None:
+        super().__init__(errors)
+        self.errors = errors
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Executes operations over connections that stay open."""
+
+    endpoint: Endpoint
+    limits: Limits
+    sockets: Tally
+    operations: Tally
+    leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the process is about to end; streams are cut then, for their clients to come back elsewhere."""
+
+    async def answers(
+        self, operation: Operation, ticket: Ticket, *, allowed: Iterable[OperationType] = EVERYTHING
+    ) -> AsyncGenerator[Body, None]:
+        """The answers, one for a query or mutation; raises `Ended`.
+
+        For each event of a live operation the ticket is looked at again, and the operation executed anew for whoever
+        the viewer is by then.
+        """
+        request_id = uuid4().hex
+        try:
+            viewer, until = await self.endpoint.admit(ticket)
+            run = _Run(self, operation, ticket, viewer, until, request_id)
+            with self.operations.one(viewer.id):
+                async with aclosing(run.answers(allowed)) as answers:
+                    async for body in answers:
+                        yield body
+        except GatewayError as error:
+            raise Ended([body_of(error)]) from error
+        except (Ended, asyncio.CancelledError, GeneratorExit):
+            raise
+        except Exception as error:
+            raise Ended([body_of(internal(error, request_id))]) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One operation of one viewer."""
+
+    live: Live
+    operation: Operation
+    ticket: Ticket
+    viewer: Viewer
+    until: float
+    """When the ticket ends, in seconds since the epoch."""
+    request_id: str
+
+    async def answers(self, allowed: Iterable[OperationType]) -> AsyncGenerator[Body, None]:
+        document = _live(self.operation)
+        if document is None:
+            yield await self._answer(self.viewer, allowed)
+            return
+        executor = self._executor(document)
+        requires = self._requirement(executor)
+        async with aclosing(await self._source(executor)) as source, aclosing(self._events(source)) as events:
+            async for event in events:
+                yield await self._answer(await self._viewer(*requires), LIVE, event)
+
+    async def _answer(self, viewer: Viewer, allowed: Iterable[OperationType], event: Any = None) -> Body:
+        errand = Errand(viewer, self.request_id, monotonic() + self.live.endpoint.limits.deadline_seconds)
+        body = told(await self.live.endpoint.executed(self.operation, errand, allowed, event), self.request_id)
+        if "data" not in body:
+            raise Ended(body["errors"])
+        return body
+
+    def _executor(self, document: DocumentNode) -> Executor[Any]:
+        """The operation, valid, with its variables read."""
+        context = Context(
+            services=self.live.endpoint.services,
+            viewer=self.viewer,
+            errand=Errand(self.viewer, self.request_id, monotonic() + self.until - time.time()),
+        )
+        schema = self._schema
+        executor: Executor[Any] | list[GraphQLError] = validate(schema, document) or Executor.build(
+            schema,
+            document,
+            context_value=context,
+            raw_variable_values=self.operation.variables,
+            operation_name=self.operation.name,
+        )
+        if isinstance(executor, list):
+            self._end(executor)
+        return executor
+
+    async def _source(self, executor: Executor[Any]) -> AsyncGenerator[Any, None]:
+        """The events of the operation's one field, which is an async generator."""
+        try:
+            async with asyncio.timeout(self.live.endpoint.limits.deadline_seconds):
+                source: Any = create_source_event_stream(executor)
+                source = await source if isawaitable(source) else source
+        except TimeoutError as error:
+            raise DeadlineExceeded from error
+        if isinstance(source, ExecutionResult):
+            self._end(source.errors or ())
+        events: AsyncGenerator[Any, None] = source
+        return events
+
+    async def _events(self, source: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
+        """Events until there are no more or the ticket has ended; what happens during a pause is one event."""
+        while True:
+            try:
+                async with asyncio.timeout(self.until - time.time()) as patience:
+                    event = await anext(source)
+            except StopAsyncIteration:
+                return
+            except TimeoutError as error:
+                if patience.expired():
+                    raise refused("EXPIRED_TOKEN") from error
+                raise
+            yield event
+            await asyncio.sleep(self.live.limits.pause_seconds)
+
+    async def _viewer(self, requires: str | None, coordinate: str) -> Viewer:
+        """Who the viewer is by now; raises `Unauthenticated` or `Forbidden` when he may no longer look."""
+        viewer, _ = await self.live.endpoint.admit(self.ticket)
+        if (viewer.id, viewer.organization_id) != (self.viewer.id, self.viewer.organization_id):
+            raise Unauthenticated("You have become somebody else; subscribe again.", reason="VIEWER_CHANGED")
+        if requires and not (decision := viewer.decide(requires)).granted:
+            raise forbidden(decision, coordinate)
+        return viewer
+
+    def _requirement(self, executor: Executor[Any]) -> tuple[str | None, str]:
+        """The permission that the operation's one field asks for, and the field's coordinate."""
+        root = self._schema.subscription_type
+        name = _first_field(executor.operation.selection_set, executor.fragment_definitions)
+        found = self.live.endpoint.schema.get_field_for_type(name, root.name) if root else None
+        return (requirement(found) if found else None), f"{root}.{name}"
+
+    @property
+    def _schema(self) -> GraphQLSchema:
+        return self.live.endpoint.schema._schema  # noqa: SLF001  # Strawberry has no other way to it
+
+    def _end(self, errors: Iterable[GraphQLError]) -> NoReturn:
+        raise Ended([published(error, self.request_id) for error in errors])
+
+
+def _live(operation: Operation) -> DocumentNode | None:
+    """The document of a live operation. None for any other, and for what the executor will find fault with."""
+    try:
+        document = parse(operation.query, max_tokens=TOKENS)
+    except (GraphQLError, RecursionError):
+        return None
+    chosen = get_operation_ast(document, operation.name)
+    is_live = isinstance(chosen, OperationDefinitionNode) and chosen.operation.value == OperationType.SUBSCRIPTION.value
+    return document if is_live else None
+
+
+def _first_field(selected: SelectionSetNode, fragments: dict[str, FragmentDefinitionNode]) -> str:
+    """The name of the field that a valid live operation consists of."""
+    match selected.selections[0]:
+        case FieldNode(name=name):
+            return name.value
+        case InlineFragmentNode(selection_set=inner):
+            return _first_field(inner, fragments)
+        case FragmentSpreadNode(name=name):
+            return _first_field(fragments[name.value].selection_set, fragments)
+        case other:
+            raise TypeError(other)
