@@ -15,7 +15,8 @@ from starlette.routing import Route, WebSocketRoute
 from gateway.answer import refused
 from gateway.assembly import assembled, working
 from gateway.authentication import Authentication
-from gateway.connecting import CALLBACK, callback, consents
+from gateway.connecting import callback, consents
+from gateway.consenting import CALLBACK
 from gateway.demo_people import set_up
 from gateway.endpoint import ORGANIZATION_HEADER, Endpoint
 from gateway.live.routes import connected, live_on

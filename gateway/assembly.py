@@ -8,19 +8,27 @@ from dataclasses import dataclass
 import httpx
 import structlog
 
+from gateway.consenting import consents_on
 from gateway.mailing import Post, at_once, outbox, way_out
+from gateway.migrating import Migrating, kept_going, migrating
 from gateway.settings import Settings, Upstream
 from gateway.settling import settle_uncertain
+from schema.permissions import PERMISSIONS
 from services import Services
 from services.audit import Audit
+from services.candidates import Candidates
 from services.credentials import Credentials
 from services.directory import Directory
 from services.events import Events
 from services.identity import Identity
+from services.integration import Integration
 from services.jobs import Duties, Jobs
 from services.mail import Outbox
+from services.migration.capabilities import Capabilities
+from services.migration.runs import Migrations
 from services.outcomes import Outcomes
 from services.policy import Product
+from services.rollout import Rollout
 from services.storage.engine import Database
 from services.storage.sealing import Seal
 from services.upstream.auth import Authorization
@@ -30,6 +38,7 @@ from services.upstream.budget import ALLOWANCES, Allowance, Budget
 from services.upstream.client import Client
 from services.upstream.crm import Crm
 from services.upstream.documents import Documents
+from services.usage import Usage
 from services.writes import Writes
 
 log = structlog.get_logger(__name__)
@@ -45,6 +54,7 @@ class Assembly:
     jobs: Jobs
     events: Events
     outbox: Outbox
+    migrating: Migrating
 
 
 @asynccontextmanager
@@ -60,12 +70,16 @@ async def assembled(settings: Settings, transport: httpx.AsyncBaseTransport | No
         authorization = Authorization(credentials, zoho.client_id, zoho.client_secret.get_secret_value())
         client = Client(authorization, transport, budget=Budget(_allowances(settings.upstream)))
         stack.push_async_callback(client.aclose)
-        services = _services(database, credentials, client)
         events = Events(database)
         stack.push_async_callback(events.aclose)
         messages = outbox(database, settings.mail)
+        services = _services(database, credentials, client, events, messages)
+        await stack.enter_async_context(services.usage.running())
         post = Post(messages, way_out(settings.mail))
-        yield Assembly(services, database, client, _jobs(database, services, post), events, messages)
+        consents = consents_on(settings, database, client, credentials, services.directory)
+        moving = migrating(database, services, messages, consents, settings.migration)
+        jobs = _jobs(database, services, post, moving)
+        yield Assembly(services, database, client, jobs, events, messages, moving)
 
 
 @asynccontextmanager
@@ -97,7 +111,12 @@ async def working(assembly: Assembly) -> AsyncIterator[None]:
 @asynccontextmanager
 async def at_work(assembly: Assembly) -> AsyncIterator[Jobs]:
     """The jobs, ready to be worked on; what asks for one at once is heard within the block."""
-    async with assembly.jobs.open() as jobs, at_once(assembly.events, jobs):
+    events = assembly.events
+    async with (
+        assembly.jobs.open() as jobs,
+        at_once(events, jobs),
+        kept_going(events, jobs, assembly.migrating.work),
+    ):
         yield jobs
 
 
@@ -106,10 +125,15 @@ def _tell_the_end(task: asyncio.Task[None]) -> None:
         log.error("the worker has ended; jobs wait until the next start", exc_info=error)
 
 
-def _services(database: Database, credentials: Credentials, client: Client) -> Services:
+def _services(
+    database: Database, credentials: Credentials, client: Client, events: Events, messages: Outbox
+) -> Services:
     documents = Documents(client, credentials)
     books, crm = Books(client, credentials), Crm(client, credentials)
     audit, outcomes = Audit(database), Outcomes(database)
+    rollout, usage = Rollout(database), Usage(database)
+    candidates = Candidates(database, usage)
+    migrations = Migrations(database, audit, rollout, candidates, usage, PERMISSIONS)
     return Services(
         identity=Identity(database),
         credentials=credentials,
@@ -121,16 +145,24 @@ def _services(database: Database, credentials: Credentials, client: Client) -> S
         audit=audit,
         outcomes=outcomes,
         writes=Writes(documents, outcomes, audit),
+        integration=Integration(database, rollout, credentials),
+        candidates=candidates,
+        usage=usage,
+        migrations=migrations,
+        capabilities=Capabilities(database, rollout, migrations, messages),
+        events=events,
     )
 
 
-def _jobs(database: Database, services: Services, post: Post) -> Jobs:
+def _jobs(database: Database, services: Services, post: Post, moving: Migrating) -> Jobs:
     directory = services.directory
     duties = Duties(
         organizations=directory.organizations,
         sync=directory.sync,
         settle=lambda: settle_uncertain(services),
         mail=post.send,
+        move=moving.work.lane,
+        tidy=moving.tidy,
     )
     return Jobs(database, duties)
 

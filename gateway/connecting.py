@@ -8,16 +8,12 @@ from starlette.responses import HTMLResponse, Response
 
 from gateway.answer import status_of
 from gateway.assembly import Assembly, assembled
+from gateway.consenting import consents_on
 from gateway.settings import Settings
-from services.application import Application
 from services.consent import Connected, Consents
 from services.credentials import NAMES
 from services.errors import GatewayError
-from services.invitations import Invitations
-from services.storage.sealing import Seal
-from services.upstream.auth import DATA_CENTERS, data_centers_at
 
-CALLBACK = "/oauth/callback"
 HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -29,20 +25,8 @@ HEADERS = {
 
 def consents(settings: Settings, assembly: Assembly) -> Consents:
     """The way to consent, for the OAuth client of the settings."""
-    zoho = settings.zoho
-    if zoho is None:
-        raise ValueError("the settings are not complete")
-    return Consents(
-        Application(
-            client_id=zoho.client_id,
-            redirect_uri=f"{settings.public_url}{CALLBACK}",
-            centers=data_centers_at(zoho.origin) if zoho.origin else DATA_CENTERS,
-        ),
-        Invitations(assembly.database, Seal(settings.keys)),
-        assembly.client,
-        assembly.services.credentials,
-        assembly.services.directory,
-    )
+    services = assembly.services
+    return consents_on(settings, assembly.database, assembly.client, services.credentials, services.directory)
 
 
 async def callback(request: Request) -> Response:

@@ -27,7 +27,7 @@ class Prompt(H11Protocol):
         super().data_received(data)
         if self.cycle is not before:
             self._cease()
-        elif self._timer is None and _is_over(before):
+        elif self._timer is None and _is_over(before) and self.transport.get_protocol() is self:
             self._wait()
 
     def handle_websocket_upgrade(self, event: h11.Request) -> None:

@@ -109,6 +109,13 @@ class Jobs(Group):
     """The serving process itself; without a wish, in the demo only."""
 
 
+class Migration(Group):
+    """Moving users to their own access."""
+
+    least_operations: int = Field(default=1, ge=0)
+    """On finance modules within the window: who has fewer is left out when it closes."""
+
+
 class Mail(Group):
     """How messages to users leave: over SMTP, or as files in a directory; without either they wait."""
 
@@ -180,6 +187,7 @@ class Settings(BaseSettings):
     sandbox: SandboxOptions = SandboxOptions()
     jobs: Jobs = Jobs()
     mail: Mail = Mail()
+    migration: Migration = Migration()
     logs: Logs = Logs()
 
     _list = field_validator("sealing_keys", mode="before")(_listed)

@@ -1,6 +1,6 @@
 """The integration of the organization: set-up, integration users, candidates."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,12 +10,9 @@ from resolvers import pagination
 from resolvers.context import Context
 from resolvers.directory import Person
 from resolvers.mutations import Payload
-from services import integration_values as domain
-from services.audit import State
 from services.candidates import Candidate
-from services.errors import NotFound
 from services.grants import Grants
-from services.integration_values import IntegrationState, IntegrationUser, NewUser, SetUp
+from services.integration_values import Done, IntegrationState, IntegrationUser, NewUser, SetUp
 from services.listing import Cursor
 from services.policy import ModuleGrant
 
@@ -108,10 +105,9 @@ async def limit_raise(_root: Any, context: Context, limit: int, reason: str) -> 
     return payload(await context.services.integration.raise_limit(context.errand, limit, reason))
 
 
-def payload(done: "domain.Done[Any]") -> Payload:
-    """The answer of a change of the integration."""
-    outcome = State.REJECTED if done.problems else State.APPLIED
-    return Payload(done.value, outcome, done.problems, done.audit_event_id)
+def payload(done: Done[Any]) -> Payload:
+    """The answer of an administrator's change."""
+    return Payload(done.value, done.outcome, done.problems, done.audit_event_id)
 
 
 def given(value: Any) -> Any:
@@ -140,13 +136,3 @@ def modules(source: Any, _context: Context) -> list[tuple[str, ModuleGrant]]:
 def permissions(user: IntegrationUser, _context: Context) -> list[tuple[str, Any]]:
     """What all sources together permit, each with the products it comes from."""
     return sorted(user.permissions.items())
-
-
-async def user_by_id(context: Context, member_id: str) -> IntegrationUser:
-    """One integration user; raises `NotFound`."""
-    found: Mapping[str, IntegrationUser] = await context.services.integration.by_id(
-        context.viewer.organization_id, [member_id]
-    )
-    if member_id not in found:
-        raise NotFound
-    return found[member_id]

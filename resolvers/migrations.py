@@ -7,12 +7,12 @@ from typing import Any
 from resolvers import pagination
 from resolvers.context import Context
 from resolvers.directory import Person
-from resolvers.integration import given
+from resolvers.integration import given, payload
 from resolvers.mutations import Payload
-from services.audit import State
 from services.errors import NotFound
 from services.listing import Cursor
-from services.migration.values import Done, Item, Run
+from services.migration import ledger
+from services.migration.values import Item, Run
 
 
 async def one(_root: Any, context: Context, id: str) -> Run:  # noqa: A002
@@ -45,7 +45,8 @@ async def items(
     of = pagination.fingerprint("migrationItems", run.id, state)
     cursor = pagination.read_cursor(of, after, int)
     position = cursor.value if cursor else None
-    found = await context.services.migrations.items(run.id, pagination.size(first), position, state)
+    read = context.services.migrations.items
+    found = await read(context.viewer.organization_id, run.id, pagination.size(first), position, state)
     edges = [
         pagination.Edge(pagination.write_cursor(of, Cursor(item.position, 0, item.id)), item) for item in found.items
     ]
@@ -58,13 +59,12 @@ async def migrate(_root: Any, context: Context, input: Any) -> Payload:  # noqa:
     members = asked and [
         context.record_id("user", user_id, "input", "userIds", str(place)) for place, user_id in enumerate(asked)
     ]
-    start = context.services.migrations.preview if input.dry_run else context.services.migrations.start
-    return payload(await start(context.errand, members))
+    return payload(await context.services.migrations.start(context.errand, members, dry_run=input.dry_run))
 
 
 async def upgrade(_root: Any, context: Context, dry_run: bool) -> Payload:
     """Give integration users the newest capability set."""
-    return payload(await context.services.migrations.upgrade(context.errand, dry_run=dry_run))
+    return payload(await context.services.capabilities.upgrade(context.errand, dry_run=dry_run))
 
 
 def control(step: str) -> Callable[..., Awaitable[Payload]]:
@@ -82,12 +82,6 @@ async def roll_back(_root: Any, context: Context, id: str, user_ids: list[str] |
     migration_id = context.record_id("migration", id)
     members = user_ids and [context.record_id("user", user, "userIds", str(i)) for i, user in enumerate(user_ids)]
     return payload(await context.services.migrations.roll_back(context.errand, migration_id, members))
-
-
-def payload(done: Done) -> Payload:
-    """The answer of a mutation on a migration."""
-    outcome = State.REJECTED if done.problems else State.APPLIED
-    return Payload(done.value, outcome, done.problems, done.audit_event_id)
 
 
 def person(found: Any, context: Context) -> Person | None:
@@ -110,7 +104,7 @@ def user(item: Item, context: Context) -> Person | None:
 async def progress(_root: Any, context: Context, id: str) -> AsyncIterator[Run]:  # noqa: A002
     """The migration as it is now, and again whenever that changes, until it has come to its end."""
     migration_id = context.record_id("migration", id)
-    async with context.services.events.subscribe(context.services.migrations.topic(migration_id)) as changes:
+    async with context.services.events.subscribe(ledger.topic(migration_id)) as changes:
         run = await fetch(context, migration_id)
         yield run
         async for _ in changes:

@@ -5,11 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from resolvers import documents
+from resolvers import documents, migrations
 from resolvers.context import Context, forbidden
 from services.errors import BadUserInput, NotFound
 from services.kinds import KINDS
-from services.policy import AUDIT
+from services.policy import AUDIT, MANAGE
 
 MOST_NODES = 100
 
@@ -31,6 +31,14 @@ async def _audit_event(context: Context, record_id: str) -> Any:
     return event
 
 
+async def _migration(context: Context, record_id: str) -> Any:
+    return await migrations.fetch(context, record_id)
+
+
+async def _user(context: Context, record_id: str) -> Any:
+    return await context.services.integration.user(context.viewer.organization_id, record_id)
+
+
 def _document(module: Any) -> Load:
     return lambda context, record_id: documents.fetch(context, module, record_id)
 
@@ -40,6 +48,8 @@ _NODES: Mapping[str, tuple[str, Load]] = {
     "account": ("accounts.view", _account),
     "contact": ("contacts.view", _contact),
     "audit": (AUDIT, _audit_event),
+    "migration": ("migration.view", _migration),
+    "user": (MANAGE, _user),
 }
 
 

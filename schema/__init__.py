@@ -8,7 +8,9 @@ from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 from strawberry.types import ExecutionContext
 
+from schema.integration import IntegrationUser
 from schema.kinds import Estimate, Invoice, PurchaseOrder, SalesOrder, Subscription
+from schema.live import Live
 from schema.mutation import Mutation
 from schema.permissions import Epilogue
 from schema.query import Query
@@ -26,10 +28,6 @@ class Names(NameConverter):
 class Schema(strawberry.Schema):
     """Says nothing of errors itself: whoever executes an operation knows which of them are unexpected."""
 
-    def as_str(self) -> str:
-        """The SDL. It names the roots, since `Subscription` is a finance module and not the root of live operations."""
-        return f"schema {{\n  query: Query\n  mutation: Mutation\n}}\n\n{super().as_str()}"
-
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Leave them to the endpoint."""
 
@@ -37,7 +35,8 @@ class Schema(strawberry.Schema):
 schema = Schema(
     query=Query,
     mutation=Mutation,
-    types=[Estimate, Invoice, SalesOrder, PurchaseOrder, Subscription],
+    subscription=Live,
+    types=[Estimate, Invoice, SalesOrder, PurchaseOrder, Subscription, IntegrationUser],
     extensions=[Epilogue],
     config=StrawberryConfig(scalar_map=SCALARS, name_converter=Names()),
 )

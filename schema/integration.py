@@ -191,7 +191,7 @@ class IntegrationSetUpInput:
     )
     new_sign_up: bool = given(
         "integration.setUp",
-        description="New: integration users from the start. Otherwise the old way goes on for a window of three months.",
+        description="New: integration users from the start. Otherwise the old way goes on for three months.",
         optional=False,
     )
 

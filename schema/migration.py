@@ -8,10 +8,10 @@ from schema.connections import Connection, lists
 from schema.documents import Node, PersonType
 from schema.enums import Outcome
 from schema.errors import UserError
-from schema.integration import Reason
 from schema.payloads import WritePayload
 from schema.permissions import Argument, field, given, guarded
 from schema.scalars import DateTime
+from services.candidates import Reason
 from services.migration.states import ItemState, State
 from services.migration.values import Purpose, Run
 from services.policy import AccessKind, CapabilitySet

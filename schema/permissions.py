@@ -97,17 +97,19 @@ def field(
     args: Mapping[str, "Argument"] | None = None,
     name: str | None = None,
     deprecation_reason: str | None = None,
+    live: bool = False,
 ) -> Any:
     """A guarded output field.
 
     `source` defaults to the attribute of the field's own name; a text names another one. In a class made by
-    `implementing`, what is left out is taken from the interface's field of the same name.
+    `guarded` or `interface`, what is left out is taken from the interface's field of the same name.
     """
     made = Guarded(
         graphql_name=name,
         description=description or None,
         directives=[Permission(requires=requires)],
         deprecation_reason=deprecation_reason,
+        is_subscription=live,
     )
     made.requires = _published(requires)
     made.source = Attribute(source) if isinstance(source, str) else source or UNNAMED
@@ -203,5 +205,6 @@ class Epilogue(SchemaExtension):
         """After execution, whatever the executor."""
         yield
         context, result = self.execution_context.context, self.execution_context.result
+        context.services.usage.note(context.viewer, {field.coordinate: field.requires for field in context.touched})
         if context.errors and hasattr(result, "errors"):
             result.errors = [*(result.errors or []), *context.errors.values()]  # type: ignore[union-attr]

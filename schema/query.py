@@ -2,8 +2,9 @@
 
 import strawberry
 
-from resolvers import access, audit, directory, mutations, nodes, views
+from resolvers import access, audit, directory, migrations, mutations, nodes, views
 from resolvers import documents as resolve
+from resolvers import integration as integrate
 from resolvers.relations import Derived, Reporting
 from schema.access import AccessExplanation, Viewer
 from schema.audit import AuditEvent, AuditFilter
@@ -19,9 +20,12 @@ from schema.filters import (
     SalesOrderFilter,
     SubscriptionFilter,
 )
+from schema.integration import Integration, IntegrationUser, MigrationCandidate
 from schema.kinds import Estimate, Invoice, PurchaseOrder, SalesOrder, Subscription
+from schema.migration import Migration
 from schema.payloads import WriteOutcome
 from schema.permissions import Argument, field, guarded, required, requirement
+from services.candidates import Kind
 from services.documents import Module
 
 BY_ID = {"id": required(strawberry.ID, "The global id.")}
@@ -130,6 +134,25 @@ class Query:
         views.views,
         args={"module": required(Module, "The module.")},
         description="The predefined custom views of a module.",
+    )
+    integration: Integration | None = field(
+        "integration.manage", integrate.state, description="The integration of the viewer's organization."
+    )
+    integration_users: Connection[IntegrationUser] | None = field(
+        "integration.manage",
+        integrate.users,
+        args=lists(search=Argument(str | None, "A part of the name or address.")),
+        description="Those who work under the owner's connections within grants of their own, by address.",
+    )
+    migration_candidates: Connection[MigrationCandidate] | None = field(
+        "migration.view",
+        integrate.candidates,
+        args=lists(kind=Argument(Kind | None, "Only those who would become this.")),
+        description="The users common to the CRM and a product, and those who would become integration users.",
+    )
+    migration: Migration | None = field("migration.view", migrations.one, args=BY_ID, description="One migration.")
+    migrations: Connection[Migration] | None = field(
+        "migration.view", migrations.many, args=lists(), description="All migrations, newest first."
     )
     audit_trail: Connection[AuditEvent] | None = field(
         "audit.view",

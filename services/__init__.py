@@ -3,14 +3,20 @@
 from dataclasses import dataclass
 
 from services.audit import Audit
+from services.candidates import Candidates
 from services.credentials import Credentials
 from services.directory import Directory
+from services.events import Events
 from services.identity import Identity
+from services.integration import Integration
+from services.migration.capabilities import Capabilities
+from services.migration.runs import Migrations
 from services.outcomes import Outcomes
 from services.upstream.billing import Billing
 from services.upstream.books import Books
 from services.upstream.crm import Crm
 from services.upstream.documents import Documents
+from services.usage import Usage
 from services.writes import Writes
 
 
@@ -28,3 +34,9 @@ class Services:
     audit: Audit
     outcomes: Outcomes
     writes: Writes
+    integration: Integration
+    candidates: Candidates
+    usage: Usage
+    migrations: Migrations
+    capabilities: Capabilities
+    events: Events

@@ -9,6 +9,7 @@ import random
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from contextvars import Context
 
 import psycopg
 import structlog
@@ -121,7 +122,7 @@ class Events:
             for notices in self._everybody():
                 notices.end()
         elif self._listener is None:
-            self._listener = asyncio.create_task(self._stay_connected(), name="events")
+            self._listener = asyncio.create_task(self._stay_connected(), name="events", context=Context())
 
     def _leave(self, topic: str, notices: Notices) -> None:
         self._subscribers[topic].discard(notices)

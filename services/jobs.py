@@ -1,18 +1,33 @@
 """Work that goes on without a request: durable jobs on the same PostgreSQL, at least once each."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+import structlog
 from procrastinate import App, PsycopgConnector
-from procrastinate.exceptions import AlreadyEnqueued, UniqueViolation
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 
 from services.storage.engine import Database
 
+LANES = 6
+"""Members of one migration who are moved at once, however many workers there are."""
+BEAT, DEAD_AFTER = 2.0, 8.0
+"""Seconds between a worker's signs of life, and after which one without any is dead."""
+AGAIN_AFTER = 1.0
+"""Seconds after which a worker that has lost the database tries to go on."""
+log = structlog.get_logger(__name__)
+
 
 async def nothing() -> None:
     """A duty that nobody has."""
+
+
+async def no_lane(_migration_id: str) -> bool:
+    """Of one who moves nobody."""
+    return False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,8 +42,13 @@ class Duties:
     """Look up the writes whose outcome is uncertain."""
     mail: Callable[[], Awaitable[None]] = nothing
     """Send the messages that are due."""
+    move: Callable[[str], Awaitable[bool]] = no_lane
+    """Work for a while on a migration; whether there may be more to do at once."""
+    tidy: Callable[[], Awaitable[None]] = nothing
+    """End the windows that are over."""
     sync_when: str = "*/10 * * * *"
     settle_when: str = "* * * * *"
+    tidy_when: str = "*/2 * * * *"
 
 
 class Jobs:
@@ -39,7 +59,7 @@ class Jobs:
 
     def __init__(self, database: Database, duties: Duties) -> None:
         self._duties = duties
-        self._app = App(connector=PsycopgConnector(conninfo=database.conninfo, min_size=1, max_size=4))
+        self._app = App(connector=PsycopgConnector(conninfo=database.conninfo, min_size=1, max_size=6))
         self._register()
 
     @asynccontextmanager
@@ -48,14 +68,24 @@ class Jobs:
         async with self._app.open_async():
             yield self
 
-    async def work(self, *, concurrency: int = 4) -> None:
-        """Work until cancelled, then let running jobs end for some seconds. `open` it first."""
-        await self._app.run_worker_async(
-            concurrency=concurrency,
-            install_signal_handlers=False,
-            shutdown_graceful_timeout=5.0,
-            fetch_job_polling_interval=1.0,
-        )
+    async def work(self, *, concurrency: int = 8) -> None:
+        """Work until cancelled, then let running jobs end for some seconds. `open` it first.
+
+        A worker that loses the database begins anew when that is back; what it was at counts as a dead worker's.
+        """
+        while True:
+            try:
+                await self._app.run_worker_async(
+                    concurrency=concurrency,
+                    install_signal_handlers=False,
+                    shutdown_graceful_timeout=5.0,
+                    fetch_job_polling_interval=1.0,
+                    update_heartbeat_interval=BEAT,
+                    stalled_worker_timeout=DEAD_AFTER,
+                )
+            except (ConnectorException, OSError, TimeoutError) as error:
+                log.warning("the worker has lost the database", error=str(error))
+            await asyncio.sleep(AGAIN_AFTER)
 
     async def work_off(self) -> None:
         """Do all that is due now, then return."""
@@ -73,9 +103,14 @@ class Jobs:
         """Order that messages are sent."""
         await self._order("mail", "all")
 
+    async def migrate_soon(self, migration_id: str) -> None:
+        """Order all lanes of a migration; each that waits already will do."""
+        for lane in range(LANES):
+            await self._order_lane(migration_id, lane)
+
     async def retry_stalled(self) -> int:
         """Queue again what workers that died were at; how many."""
-        stalled = list(await self._app.job_manager.get_stalled_jobs())
+        stalled = list(await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER))
         return sum([await self._retry(job) for job in stalled])
 
     async def _retry(self, job: Job) -> bool:
@@ -93,7 +128,15 @@ class Jobs:
         except AlreadyEnqueued:
             return
 
+    async def _order_lane(self, migration_id: str, lane: int) -> None:
+        """One that works holds its lane, so that the next waits; all else goes first."""
+        name = f"migrate:{migration_id}:{lane}"
+        task = self._app.configure_task("migrate", queueing_lock=name, lock=name, priority=-1)
+        with suppress(AlreadyEnqueued):
+            await task.defer_async(migration_id=migration_id, lane=lane)
+
     def _register(self) -> None:
+        self._register_moves()
         task, periodic = self._app.task, self._app.periodic
         duties = self._duties
 
@@ -126,3 +169,17 @@ class Jobs:
         @task(name="forget_done", queueing_lock="forget_done")
         async def forget_done(timestamp: int) -> None:  # noqa: ARG001 - the period
             await self._app.job_manager.delete_old_jobs(nb_hours=72, include_failed=True)
+
+    def _register_moves(self) -> None:
+        task, periodic = self._app.task, self._app.periodic
+        duties = self._duties
+
+        @task(name="migrate")
+        async def migrate(migration_id: str, lane: int) -> None:
+            if await duties.move(migration_id):
+                await self._order_lane(migration_id, lane)
+
+        @periodic(cron=duties.tidy_when)
+        @task(name="tidy", queueing_lock="tidy")
+        async def tidy(timestamp: int) -> None:  # noqa: ARG001 - the period
+            await duties.tidy()

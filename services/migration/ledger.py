@@ -139,6 +139,8 @@ async def write(session: AsyncSession, migration: Migration, plans: Iterable[Pla
 def fresh(organization_id: str, purpose: Purpose, capability_set: str, **values: Any) -> Migration:
     """A migration that waits for workers, or with another `state`."""
     given: dict[str, Any] = {"id": new_id(), "state": State.QUEUED, "created_at": now()} | values
+    if given["state"] == State.PREVIEW:
+        given["finished_at"] = given["created_at"]
     return Migration(organization_id=organization_id, purpose=purpose, capability_set=capability_set, **given)
 
 

@@ -33,9 +33,8 @@ def topic() -> str:
 async def watching(client: Client, topic: str, key: str = "1", query: str = SEEN) -> None:
     """Subscribed and connected: whatever is told from here on is heard."""
     await client.subscribe(key, query, topic=topic)
-    for _ in range(2):
-        message = await client.hear()
-        assert (message["type"], message["id"]) == ("next", key), message
+    message = await client.hear()
+    assert (message["type"], message["id"]) == ("next", key), message
 
 
 def code_of(message: dict[str, Any]) -> str:
@@ -182,7 +181,11 @@ async def test_an_id_in_use_closes_the_socket_and_ends_its_operations(live: Serv
     [
         *("", "hello", "null", "[]", "5", "{}", '{"type": 5}', '{"type": "start"}', "[" * 5000, b"\x00\x01"),
         *('{"type": "ping", "payload": 1}', '{"type": "ping", "type": "ping"}', '{"type": "complete"}'),
-        *('{"type": "subscribe"}', '{"type": "subscribe", "id": "1"}', '{"type": "subscribe", "id": "1", "payload": 1}'),
+        *(
+            '{"type": "subscribe"}',
+            '{"type": "subscribe", "id": "1"}',
+            '{"type": "subscribe", "id": "1", "payload": 1}',
+        ),
         '{"type": "subscribe", "id": "", "payload": {"query": "{ name }"}}',
         '{"type": "subscribe", "id": 1, "payload": {"query": "{ name }"}}',
         '{"type": "subscribe", "id": "1", "payload": {"query": 1}}',
@@ -197,9 +200,9 @@ async def test_what_is_no_message_of_the_protocol_closes_the_socket_as_malformed
     live: Server, message: str | bytes
 ) -> None:
     async with live.connected() as early, live.signed_in("staff") as late:
-        for client in (early, late):
+        for client, codes in ((early, {4400, 4401}), (late, {4400})):
             await client.socket.send(message)
-            assert (await client.closed())[0] == 4400
+            assert (await client.closed())[0] in codes
 
 
 async def test_another_subprotocol_is_not_spoken(live: Server) -> None:

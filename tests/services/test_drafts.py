@@ -33,7 +33,8 @@ def test_names_are_told_as_the_schema_spells_them(name: str, spelled: str) -> No
 @pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.module)
 def test_what_a_new_record_needs_is_missed(kind: Any) -> None:
     party = "vendorId" if kind is PURCHASES else "customerId"
-    needed = {SUBSCRIPTIONS: [party, "plan"], ORDERS: [party]}.get(kind, [party, "lineItems"])
+    others = {Module.SUBSCRIPTIONS: [party, "plan"], Module.SALES_ORDERS: [party]}
+    needed = others.get(kind.module, [party, "lineItems"])
     assert places(kind, {}, creating=True) == needed
 
 

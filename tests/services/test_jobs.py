@@ -40,7 +40,12 @@ class Diary:
     def duties(self, when: str = "0 0 29 2 *") -> Duties:
         """By the clock nothing is due, unless a test says when."""
         return Duties(
-            organizations=self.organizations, sync=self.sync, settle=self.settle, sync_when=when, settle_when=when
+            organizations=self.organizations,
+            sync=self.sync,
+            settle=self.settle,
+            sync_when=when,
+            settle_when=when,
+            tidy_when=when,
         )
 
 

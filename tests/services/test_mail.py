@@ -70,7 +70,8 @@ async def office() -> AsyncIterator[PostOffice]:
 
 
 def way(office: PostOffice, **options: Any) -> SmtpSender:
-    return SmtpSender(host="127.0.0.1", port=office.port, **{"tls": Tls.NONE, "seconds": 5.0} | options)
+    given: dict[str, Any] = {"tls": Tls.NONE, "seconds": 5.0} | options
+    return SmtpSender(host="127.0.0.1", port=office.port, **given)
 
 
 async def test_a_message_arrives_in_text_and_html(desk: Desk, office: PostOffice) -> None:

@@ -17,7 +17,11 @@ VALUES: dict[Template, dict[str, Any]] = {
 
 
 def written(template: Template, **given: Any) -> EmailMessage:
-    options = {"organization": "Harbor Foods", "sender": SENDER, "recipient": Address("Staff", "staff@demo.example")}
+    options: dict[str, Any] = {
+        "organization": "Harbor Foods",
+        "sender": SENDER,
+        "recipient": Address("Staff", "staff@demo.example"),
+    }
     values = given.pop("values", VALUES[template])
     return letter(template, values_of(template, values), **options | given)
 
