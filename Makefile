@@ -1,6 +1,6 @@
 # Python 3.11 or newer, make and a package registry are all that is needed.
 .DEFAULT_GOAL := help
-.PHONY: help install serve test check schema lock clean
+.PHONY: help install serve test chaos check schema lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -27,6 +27,9 @@ serve: install ## start everything on http://127.0.0.1:8000/graphql
 
 test: install ## run every test
 	@exec $(BIN)/python -m pytest $(ARGS)
+
+chaos: install ## migrate 1,000 users while workers are killed and PostgreSQL goes away
+	@exec $(BIN)/python -m tests.chaos $(ARGS)
 
 check: install ## format, lint, types, import contracts, published schema
 	$(BIN)/ruff format --check .

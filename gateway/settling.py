@@ -21,6 +21,8 @@ async def settle_uncertain(services: Services) -> None:
             await _settle(services, outcome)
         except GatewayError as error:
             log.warning("a write is still uncertain", outcome=outcome.id, action=outcome.action, reason=error.message)
+        except Exception:  # one write that cannot be looked up must not keep the others waiting
+            log.exception("a write could not be looked up", outcome=outcome.id, action=outcome.action)
 
 
 async def _settle(services: Services, outcome: Outcome) -> None:

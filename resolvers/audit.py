@@ -38,7 +38,7 @@ def _filters(context: Context, where: Any) -> Filters:
     )
     actor, outcomes = asked.get("actor_id"), {outcome.value for outcome in asked.get("outcomes", ())}
     return Filters(
-        actor_id=context.record_id("user", actor, "where", "actorId") if actor else None,
+        actor_id=context.record_id("user", actor, "where", "actorId") if actor is not None else None,
         actions=tuple(asked.get("actions", ())),
         outcomes=tuple(state for state in State if _told(state) in outcomes),
         product=asked.get("product"),

@@ -105,10 +105,8 @@ async def progress(_root: Any, context: Context, id: str) -> AsyncIterator[Run]:
     """The migration as it is now, and again whenever that changes, until it has come to its end."""
     migration_id = context.record_id("migration", id)
     async with context.services.events.subscribe(ledger.topic(migration_id)) as changes:
-        run = await fetch(context, migration_id)
-        yield run
-        async for _ in changes:
-            if run.finished_at is not None:
-                return
+        async for _ in changes:  # the first notice comes at once
             run = await fetch(context, migration_id)
             yield run
+            if run.finished_at is not None:
+                return

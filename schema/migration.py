@@ -73,7 +73,7 @@ class Migration(Node):
     failed: int = field("migration.view", description="How many failed; they can be retried.")
     rolled_back: int = field("migration.view", description="How many were taken back to the old way.")
     estimated_completion_at: DateTime | None = field("migration.view", description="From the pace so far.")
-    items: Connection[MigrationItem] = field(
+    items: Connection[MigrationItem] | None = field(
         "migration.view",
         resolve.items,
         args=lists(state=Argument(ItemState | None, "Only those in this state.")),

@@ -208,6 +208,8 @@ def built(organization: Organization, member: Member, access: Access) -> Viewer:
         access=tuple(_to_product(product, organization, member, access, by_profile) for product in products),
         administers=bool(access.profile and access.profile.administers),
         owns=access.owns,
+        acting_user_field=organization.acting_user_field,
+        reference_field=organization.reference_field,
     )
 
 

@@ -24,9 +24,8 @@ from services.storage.models import AuditEvent, new_id, now
 LAPSE = timedelta(minutes=2)
 """After this an intent without an outcome is uncertain: whoever tried has ended, no request lasts so long."""
 
-
-RARER = 4
-"""An uncertain write rests for this part of its age before it is looked up again."""
+STEADY = 240
+"""Seconds for which an uncertain write is looked up at every lease's end; a k times older one k times more rarely."""
 
 
 class Stage(Enum):
@@ -143,6 +142,20 @@ class Outcomes:
             row = await session.get_one(models.Outcome, outcome_id, with_for_update=True)
             row.details = {**row.details, **details}
 
+    async def obscures(self, outcome_id: str, record_id: str) -> bool:
+        """Whether a reference found on a record is that of a change, and by which write it was made is not known."""
+        made = select(models.Outcome.id).where(
+            models.Outcome.record_id == record_id,
+            col(models.Outcome.action).endswith(".create"),
+            models.Outcome.state == State.APPLIED,
+        )
+        async with self._database.session() as session:
+            row = await session.get(models.Outcome, outcome_id)
+            if row is None or row.action.endswith(".create"):
+                return False
+            own = made.where(models.Outcome.organization_id == row.organization_id)
+            return (await session.exec(own.limit(1))).first() is None
+
     async def get(self, organization_id: str, member_id: str, key: str) -> Outcome | None:
         """What became of the member's write under this key."""
         async with self._database.session() as session:
@@ -164,7 +177,7 @@ class Outcomes:
                 select(models.Outcome.id)
                 .where(
                     models.Outcome.state == State.UNCERTAIN,
-                    or_(looked_up.is_(None), rested > func.greatest(lease.total_seconds(), age / RARER)),
+                    or_(looked_up.is_(None), rested > lease.total_seconds() * func.greatest(1, age / STEADY)),
                 )
                 .order_by(func.coalesce(looked_up, started))
                 .limit(limit)

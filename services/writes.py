@@ -83,7 +83,7 @@ class Writes:
 
     async def look_up(self, errand: Errand, outcome: Outcome) -> Outcome:
         """Ask the product whether an uncertain write was made, and settle it when that is certain."""
-        if outcome.state is not State.UNCERTAIN:
+        if outcome.state is not State.UNCERTAIN or _hidden(errand, outcome):
             return outcome
         before = len(errand.calls)
         try:
@@ -217,15 +217,27 @@ class Writes:
             if record := await self._carrier(errand, kind, outcome, recent):
                 return record
             if not rows.more or (newest and len(recent) < len(rows.rows)):
+                _check_assigned(errand, kind, rows.rows)
                 return None
         raise Conflict("There are too many records since to look them all through.")
 
     async def _carrier(self, errand: Errand, kind: Kind, outcome: Outcome, rows: Sequence[Document]) -> Document | None:
+        """The record with the write's reference; rows that show other custom fields need not be asked for in full."""
         for row in rows:
+            if row.custom_fields and not _carries(errand, row, outcome):
+                await self._check_overwritten(errand, row)
+                continue
             record = await self._documents.one(errand, kind, row.id)
             if _carries(errand, record, outcome):
                 return record
+            await self._check_overwritten(errand, record)
         return None
+
+    async def _check_overwritten(self, errand: Errand, record: Document) -> None:
+        """Raises `Conflict` when a later change's reference may lie over that of the record's creation."""
+        reference = _reference(errand, record)
+        if reference and await self._outcomes.obscures(reference, record.id):
+            raise Conflict("A record has been changed since; by which write it was made cannot be told.")
 
     async def _changed(self, errand: Errand, kind: Kind, outcome: Outcome, record_id: str) -> Document | None:
         """The record when the change has been made, None when it has not; `Conflict` when another one lies over it."""
@@ -257,8 +269,23 @@ def _may_be(row: Document, outcome: Outcome) -> bool:
 
 
 def _carries(errand: Errand, record: Document, outcome: Outcome) -> bool:
+    return _reference(errand, record) == outcome.id
+
+
+def _reference(errand: Errand, record: Document) -> str | None:
     field = errand.viewer.reference_field
-    return any(one.api_name == field and one.value == outcome.id for one in record.custom_fields)
+    return next((str(one.value) for one in record.custom_fields if one.api_name == field and one.value), None)
+
+
+def _hidden(errand: Errand, outcome: Outcome) -> bool:
+    """Whether our reference is among what the product does not show this viewer: then nothing can be told."""
+    return bool(outcome.record_module) and "customFields" in errand.viewer.grant(outcome.record_module or "").hidden
+
+
+def _check_assigned(errand: Errand, kind: Kind, rows: Sequence[Document]) -> None:
+    """Raises `Conflict` when the customer may no longer be among those this viewer sees."""
+    if not rows and errand.viewer.grant(kind.module).assigned_only:
+        raise Conflict("The customer may not be assigned to the user any more; whether it was made cannot be told.")
 
 
 def _about(kind: Kind, record_id: str | None = None) -> dict[str, Any]:

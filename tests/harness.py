@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 from starlette.applications import Starlette
 
 from gateway.app import create_app
+from gateway.assembly import Assembly, assembled
 from gateway.demo import completed
 from gateway.demo_people import USERS
 from gateway.settings import Jobs, Settings, Upstream
@@ -148,6 +149,14 @@ class Demo:
             sandbox = Sandbox.copy_of(self.sandbox, limits=PLENTY)
             async with running(_settings(url, self.sandbox.parent), sandbox) as gateway:
                 yield gateway
+
+    @asynccontextmanager
+    async def assembly(self) -> AsyncIterator[tuple[Assembly, Sandbox]]:
+        """The services alone, as a worker has them, on copies likewise."""
+        with _database(self.server, self.template) as url:
+            sandbox = Sandbox.copy_of(self.sandbox, limits=PLENTY)
+            async with assembled(_settings(url, self.sandbox.parent), sandbox.transport()) as assembly:
+                yield assembly, sandbox
 
 
 @asynccontextmanager

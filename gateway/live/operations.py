@@ -75,7 +75,7 @@ class Live:
         For each event of a live operation the ticket is looked at again, and the operation executed anew for whoever
         the viewer is by then.
         """
-        request_id = uuid4().hex
+        request_id, began, given = uuid4().hex, monotonic(), 0
         try:
             viewer, until = await self.endpoint.admit(ticket)
             run = _Run(self, operation, ticket, viewer, until, request_id)
@@ -83,12 +83,15 @@ class Live:
                 async with aclosing(run.answers(allowed)) as answers:
                     async for body in answers:
                         yield body
+                        given += 1
         except GatewayError as error:
             raise Ended([body_of(error)]) from error
         except (Ended, asyncio.CancelledError, GeneratorExit):
             raise
         except Exception as error:
             raise Ended([body_of(internal(error, request_id))]) from error
+        finally:
+            log.info("live operation", request_id=request_id, answers=given, seconds=round(monotonic() - began, 3))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from enum import IntEnum
 from typing import Annotated, Any
+from uuid import uuid4
 
 import msgspec
-import structlog
 from msgspec import Meta, Struct
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
@@ -19,8 +19,6 @@ from gateway.endpoint import ORGANIZATION_HEADER, Ticket
 from gateway.live.operations import Ended, Live
 from gateway.operation import Malformed, Operation, decoded
 from services.errors import GatewayError, Unauthenticated
-
-log = structlog.get_logger(__name__)
 
 PROTOCOL = "graphql-transport-ws"
 REASON_BYTES = 123
@@ -106,7 +104,7 @@ class Socket:
         except WebSocketDisconnect:
             pass
         except Exception as error:  # noqa: BLE001 - the client is told as much as over HTTP
-            await self._close(Code.INTERNAL, internal(error, "websocket").message)
+            await self._close(Code.INTERNAL, internal(error, uuid4().hex).message)
         finally:
             await self._end_all()
 

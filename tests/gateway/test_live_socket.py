@@ -138,6 +138,12 @@ async def test_without_a_valid_token_the_socket_is_closed_as_unauthorized(live: 
         assert (await client.closed())[0] == 4401
 
 
+async def test_a_first_message_may_name_the_organization(live: Server) -> None:
+    async with live.connected() as client:
+        await client.say("connection_init", payload={"token": live.token("staff"), "Gateway-Organization": "nowhere"})
+        assert (await client.closed())[0] == 4401
+
+
 async def test_an_operation_before_the_initialisation_is_unauthorized(live: Server) -> None:
     async with live.connected(authorization=f"Bearer {live.token('staff')}") as client:
         await client.subscribe("1", "{ name }")

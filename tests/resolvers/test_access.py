@@ -184,8 +184,12 @@ async def test_a_grant_given_or_taken_is_in_force_for_the_next_request(own_gatew
         ["INTEGRATION_GRANT"],
         "Invoice.balance",
     )
-    await directory.revoke(demo, someone, books)
-    assert await kind_in_books(gateway, "sales") == NONE, "nobody falls back on the owner's access"
+
+
+async def test_one_whose_grant_was_taken_does_not_fall_back_on_the_owners_access(own_gateway: Gateway) -> None:
+    gateway = own_gateway
+    await services(gateway).directory.revoke(await organization(gateway), "sales@demo.example", Product.BOOKS)
+    assert await kind_in_books(gateway, "sales") == NONE
     assert not await may(gateway, "sales", "invoices.view")
 
 

@@ -34,7 +34,7 @@ LITERALS = {
     "status as text": 'status: "paid"',
     "unknown condition": 'colour: "red"',
     "unknown operator": 'number: {like: "x"}',
-    "text as object": 'search: {a: "b"}',
+    "text as number": "search: 7",
 }
 
 
@@ -124,7 +124,7 @@ IDS = [
     'invoices(where: {customerId: "%s"})',
     'invoices(where: {itemId: "%s"})',
     'purchaseOrders(where: {vendorId: "%s"})',
-    'documents(where: {customerId: "%s"})',
+    'documents(modules: [INVOICES], where: {customerId: "%s"})',
     'auditTrail(where: {actorId: "%s"})',
     'auditTrail(where: {subjectId: "%s"})',
     'invoices(view: "%s")',
@@ -151,12 +151,11 @@ async def test_ids_and_cursors_that_are_none_are_refused_wherever_they_stand(
 
 
 async def test_an_unknown_locale_is_refused_where_it_was_asked_for(gateway: Gateway) -> None:
-    for locale in ("xx_yy", "", "../etc", "de-" + "x" * 1000):
+    for locale in ("xx_yy", "../etc", "x" * 10_000):
         query = "query($l: String) { invoices(first: 1) { nodes { total { formatted(locale: $l) } } } }"
         answer = await gateway.ask("owner", query, l=locale)
-        if locale:
-            assert only_error(answer)["path"] == ["invoices", "nodes", 0, "total", "formatted"]
-            assert (only_error(answer)["code"], only_error(answer)["field"]) == ("BAD_USER_INPUT", ["locale"])
+        assert only_error(answer)["path"] == ["invoices", "nodes", 0, "total", "formatted"]
+        assert (only_error(answer)["code"], only_error(answer)["field"]) == ("BAD_USER_INPUT", ["locale"])
 
 
 async def test_too_many_nodes_are_refused(gateway: Gateway) -> None:

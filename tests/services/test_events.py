@@ -1,6 +1,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import psycopg
 import pytest
@@ -11,11 +12,21 @@ from services.storage.engine import Database
 PATIENCE = 10.0
 
 
-@pytest.fixture
-async def events(database: Database) -> AsyncIterator[Events]:
+@asynccontextmanager
+async def connected(database: Database) -> AsyncIterator[Events]:
+    """Already listening, so that subscribers look once at first."""
     events = Events(database)
+    async with events.subscribe("nothing") as notices:
+        await anext(notices)
+        await following(notices)
     yield events
     await events.aclose()
+
+
+@pytest.fixture
+async def events(database: Database) -> AsyncIterator[Events]:
+    async with connected(database) as events:
+        yield events
 
 
 @pytest.fixture
@@ -25,12 +36,6 @@ def topic() -> str:
 
 async def following(notices: Notices) -> Notice:
     return await asyncio.wait_for(anext(notices), PATIENCE)
-
-
-async def listening(notices: Notices) -> None:
-    """Past the first look, and past the one that the new connection asks for."""
-    assert await following(notices) is None
-    assert await following(notices) is None
 
 
 async def tell(database: Database, topic: str, *payloads: str) -> None:
@@ -54,21 +59,23 @@ async def cut(database: Database) -> int:
 async def test_every_process_hears_what_is_committed_in_order_and_equal_notices_once(
     database: Database, events: Events, topic: str
 ) -> None:
-    elsewhere = Events(Database(database.url))
-    async with events.subscribe(topic) as here, elsewhere.subscribe(topic) as there:
+    async with (
+        connected(Database(database.url)) as elsewhere,
+        events.subscribe(topic) as here,
+        elsewhere.subscribe(topic) as there,
+    ):
         for notices in (here, there):
-            await listening(notices)
+            assert await following(notices) is None
         await tell(database, topic, "1", "2", "1")
         for notices in (here, there):
             assert [await following(notices), await following(notices)] == ["1", "2"]
-    await elsewhere.aclose()
 
 
 async def test_nobody_hears_of_what_is_rolled_back_or_of_other_topics(
     database: Database, events: Events, topic: str
 ) -> None:
     async with events.subscribe(topic) as notices:
-        await listening(notices)
+        assert await following(notices) is None
         with pytest.raises(ValueError, match="topic"):
             await tell(database, topic, "rolled back", "x" * PAYLOAD_BYTES)
         await tell(database, f"{topic}:other", "another")
@@ -76,20 +83,20 @@ async def test_nobody_hears_of_what_is_rolled_back_or_of_other_topics(
         assert await following(notices) == "committed"
 
 
-async def test_nothing_is_missed_between_the_first_look_and_the_connection(
-    database: Database, events: Events, topic: str
-) -> None:
+async def test_nothing_is_missed_between_the_first_look_and_the_connection(database: Database, topic: str) -> None:
+    events = Events(database)
     async with events.subscribe(topic) as notices:
-        assert await following(notices) is None
+        assert await anext(notices) is None
         await tell(database, topic)
         assert await following(notices) in (None, "")
+    await events.aclose()
 
 
 async def test_after_a_lost_connection_subscribers_look_again_and_hear_again(
     database: Database, events: Events, topic: str
 ) -> None:
     async with events.subscribe(topic) as notices:
-        await listening(notices)
+        assert await following(notices) is None
         for _ in range(2):
             assert await cut(database) >= 1
             await tell(database, topic, "into the void")

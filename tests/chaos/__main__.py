@@ -1,0 +1,98 @@
+"""`make chaos`: what becomes of a migration whose workers are killed and whose database goes away, in figures."""
+
+import argparse
+import asyncio
+import shutil
+import sys
+from pathlib import Path
+from time import sleep
+
+from gateway import logs
+from gateway.settings import Logs
+from services.storage.embedded import Embedded
+from tests.chaos.scene import ROOT, WORKERS, Crowd, Figures, Plan, scene
+
+
+def main() -> int:
+    """Print the table; 0 when everything held."""
+    given = _arguments()
+    logs.configure(Logs(level="error"))
+    home = ROOT / "var" / "chaos"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    crowd = Crowd(given.users - given.licensed, given.licensed)
+    embedded = Embedded(home / "postgres")
+    with embedded.running():
+        calm = _run("undisturbed", crowd, Plan(), embedded, home)
+        killed = _run("killed", crowd, Plan(kills=given.kills, seed=given.seed), embedded, home)
+        plan = Plan(kills=given.kills, outage=given.outage, seed=given.seed + 1)
+        cut_off = _run("cut-off", crowd, plan, embedded, home)
+    return 0 if all([_held(crowd, calm, calm), _held(crowd, killed, calm), _held(crowd, cut_off, calm)]) else 1
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
+    parser.add_argument("--users", type=int, default=1000, help="how many are migrated")
+    parser.add_argument(
+        "--licensed", type=int, default=60, help="how many of them are users of Books"
+    )
+    parser.add_argument("--kills", type=int, default=20, help="kill -9 at so many random moments")
+    parser.add_argument("--outage", type=float, default=5.0, help="seconds for which PostgreSQL is stopped")
+    parser.add_argument("--seed", type=int, default=1, help="of the random moments")
+    return parser.parse_args()
+
+
+def _run(name: str, crowd: Crowd, plan: Plan, embedded: Embedded, home: Path) -> Figures:
+    def stop_database(seconds: float) -> None:
+        embedded.stop()
+        sleep(seconds)
+        embedded.start()
+
+    async def migrate() -> Figures:
+        url = embedded.ensure_database(name.replace("-", "_"))
+        async with scene(crowd, url, home / name, stop_database) as one:
+            return await one.migrate(plan)
+
+    figures = asyncio.run(migrate())
+    _print(name, figures)
+    return figures
+
+
+def _print(name: str, figures: Figures) -> None:
+    run, seen = figures.run, figures.seen
+    print(  # noqa: T201 - this is what it is for
+        f"\n{name}: {WORKERS} workers, {seen.kills} kills, {seen.outages} outages\n"
+        f"  done            {run.migrated} of {run.total}\n"
+        f"  lost            {figures.lost}\n"
+        f"  twice           {figures.twice} (audit events {figures.events.total()}, seats {figures.seats},"
+        f" writes to the products {figures.writes})\n"
+        f"  messages        {figures.mails.total()} kept, {figures.files} sent\n"
+        f"  went back       {seen.went_back} times\n"
+        f"  time            {seen.seconds:.1f} s, longest pause {seen.longest_pause:.1f} s,"
+        f" a start takes {seen.start:.1f} s\n"
+        f"  budget refusals {figures.refused}",
+        flush=True,
+    )
+
+
+def _held(crowd: Crowd, figures: Figures, calm: Figures) -> bool:
+    """Whether everything is as it must be; says what is not."""
+    seen, total = figures.seen, crowd.total
+    outage = 5.0 * seen.outages
+    allowed = 1.5 * calm.seen.seconds + seen.kills * calm.seen.start / WORKERS + 2 * outage
+    checks = {
+        "all are done": figures.run.migrated == figures.migrated == figures.events.total() == total,
+        "nobody is lost": figures.lost == 0,
+        "nothing happened twice": figures.twice == 0,
+        "one message each": figures.mails.total() == figures.files == total,
+        "one seat each": figures.seats == crowd.seats,
+        "progress never went back": seen.went_back == 0,
+        f"{seen.seconds:.1f} s are at most {allowed:.1f} s": seen.seconds <= allowed,
+    }
+    for what, held in checks.items():
+        print(f"  {'held' if held else 'BROKEN'}: {what}")  # noqa: T201
+    return all(checks.values())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
