@@ -6,7 +6,7 @@ from typing import Any
 from resolvers.context import Context
 from resolvers.directory import Person
 from services.errors import BadUserInput
-from services.policy import MANAGE, Decision, Source, UnknownPermission, Viewer
+from services.policy import MANAGE, Decision, Product, Source, UnknownPermission, Viewer
 
 MOST_PERMISSIONS = 200
 
@@ -52,6 +52,7 @@ class Rule:
     allows: bool
     held_by: str | None
     """The name of the profile, role or capability set that the rule stands in."""
+    product: Product | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,14 @@ async def explain(_root: Any, context: Context, user_id: str, permission: str) -
 
 def _rules(viewer: Viewer, decision: Decision) -> list[Rule]:
     module = decision.permission.partition(".")[0]
-    rules = [Rule(Source.CRM_PROFILE, Source.CRM_PROFILE not in decision.missing_from, viewer.profile_name)]
+    allowed = Source.CRM_PROFILE not in decision.missing_from
+    rules = [Rule(Source.CRM_PROFILE, allowed, viewer.profile_name, Product.CRM)]
     for access in viewer.access:
         if module in access.grants or access.source in decision.missing_from:
             held_by = access.role or (access.capability_set and access.capability_set.value)
-            rules.append(Rule(access.source, access.product in decision.through, held_by))
+            rules.append(Rule(access.source, access.product in decision.through, held_by, access.product))
     if viewer.grant(module).assigned_only:
-        rules.append(Rule(Source.RECORD_SCOPE, allows=True, held_by="Assigned customers only"))
+        rules.append(Rule(Source.RECORD_SCOPE, allows=True, held_by="Assigned customers only", product=Product.BOOKS))
     return rules
 
 

@@ -63,6 +63,7 @@ class AccessRule:
 
     source: Source = field("integration.manage", description="The rule.")
     allows: bool = field("integration.manage", description="Whether it allows the permission.")
+    product: Product | None = field("integration.manage", description="The product that the rule is about.")
     held_by: str | None = field("integration.manage", description="The profile, role or capability set it stands in.")
     changed_by: str = field(
         "integration.manage", Derived(lambda rule, _: rule.source.value), description="Who can change it."

@@ -44,7 +44,7 @@ class Enrolment:
                 yield Problem((*path, "userId"), f"He is given twice for {NAMES[user.product]}.")
             before.add((user.member_id, user.product))
             yield from self._of_product(path, user.product)
-            yield from grant_problems((*path, "grants"), self.capability_set, user.granted)
+            yield from grant_problems((*path, "grants"), [user.product], self.capability_set, user.granted)
             yield from self._of_member((*path, "userId"), user)
 
     def _of_product(self, path: Path, product: Product) -> Iterator[Problem]:
@@ -67,10 +67,13 @@ class Enrolment:
             yield Problem(path, message, "CONFLICT", "Change his grants with integrationUserUpdate.")
 
 
-def grant_problems(path: Path, capability_set: CapabilitySet, granted: grants.Grants | None) -> Iterator[Problem]:
-    """That these grants hold more than a capability set."""
-    if more := seats.excess(capability_set, granted):
-        message = f"{capability_set} does not hold {', '.join(more)}."
+def grant_problems(
+    path: Path, products: Collection[Product], capability_set: CapabilitySet, granted: grants.Grants | None
+) -> Iterator[Problem]:
+    """That these grants hold more than the products' seats may."""
+    if more := seats.excess(products, capability_set, granted):
+        named = " and ".join(NAMES[product] for product in products)
+        message = f"{capability_set} does not hold {', '.join(more)} in {named}."
         yield Problem(path, message, hint="An integration user may have less than the capability set, never more.")
 
 

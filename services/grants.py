@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from services.policy import (
-    CAPABILITIES,
     FINANCE,
     NOTHING,
     VIEW_CREATE_EDIT,
@@ -14,6 +13,7 @@ from services.policy import (
     CapabilitySet,
     ModuleGrant,
     Product,
+    capable,
 )
 from services.storage.models import Json
 
@@ -62,15 +62,20 @@ def read(grants: Json) -> Grants:
     return msgspec.convert(grants, dict[str, ModuleGrant])
 
 
-def narrowed(capability_set: CapabilitySet, granted: Grants | None) -> Grants:
+def of(product: Product, granted: Grants | None) -> Grants | None:
+    """The part of these grants that is about a product's own modules; None stays: all of them."""
+    return None if granted is None else {name: granted[name] for name in modules(product) if name in granted}
+
+
+def narrowed(capability_set: CapabilitySet, granted: Grants | None, product: Product = Product.BOOKS) -> Grants:
     """What an integration user may do: the granted permissions, never more than the set; None grants all of it.
 
     He sees the customers of the documents he sees.
     """
-    capable = CAPABILITIES[capability_set]
-    everything = {module: ModuleGrant(actions) for module, actions in capable.items()}
+    held = capable(product, capability_set)
+    everything = {module: ModuleGrant(actions) for module, actions in held.items()}
     chosen = everything if granted is None else granted
-    kept = {module: _within(chosen.get(module, NOTHING), actions) for module, actions in capable.items()}
+    kept = {module: _within(chosen.get(module, NOTHING), actions) for module, actions in held.items()}
     kept = {module: grant for module, grant in kept.items() if grant.actions}
     return kept | {"customers": ModuleGrant(VIEW_ONLY)} if kept else {}
 

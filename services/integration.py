@@ -133,9 +133,10 @@ class Integration:
         async with self._changing(errand, action) as (session, organization):
             member, held = await _held(session, organization.id, member_id, product)
             capable = CapabilitySet(organization.capability_set)
-            if wrong := list(grant_problems(("input", "grants"), capable, granted)):
+            products = [Product(row.product) for row in held]
+            if wrong := list(grant_problems(("input", "grants"), products, capable, granted)):
                 return _rejected(session, errand, action, wrong)
-            users = [NewUser(member_id, Product(row.product), granted) for row in held]
+            users = [NewUser(member_id, product, grants.of(product, granted)) for product in products]
             events = [
                 await _seat(session, errand, action.name, member, user, capable, row)
                 for user, row in zip(users, held, strict=True)
@@ -293,10 +294,10 @@ async def _users(session: AsyncSession, members: Sequence[Member]) -> list[Integ
 
 
 def _source(row: IntegrationGrant) -> Source:
-    capable = CapabilitySet(row.capability_set)
-    granted = grants.narrowed(capable, None if row.grants is None else grants.read(row.grants))
-    narrowed = granted != grants.narrowed(capable, None)
-    return Source(Product(row.product), capable, granted, narrowed, row.created_at)
+    held, product = CapabilitySet(row.capability_set), Product(row.product)
+    granted = grants.narrowed(held, None if row.grants is None else grants.read(row.grants), product)
+    narrowed = granted != grants.narrowed(held, None, product)
+    return Source(product, held, granted, narrowed, row.created_at)
 
 
 async def _products(session: AsyncSession, organization_id: str) -> tuple[ProductConnection, ...]:

@@ -134,7 +134,14 @@ CAPABILITIES: Mapping[CapabilitySet, Mapping[str, frozenset[Action]]] = {
         "purchaseOrders": VIEW_CREATE_EDIT,
     },
 }
-"""The announcement's capability sets. Neither holds delete, approve or e-mail."""
+"""The announcement's capability sets, which are about Books. Neither holds delete, approve or e-mail."""
+IN_BILLING: Mapping[str, frozenset[Action]] = {"subscriptions": frozenset({Action.VIEW, Action.CREATE})}
+"""What an integration user of Billing may hold, whatever his set: the module's list, view and create."""
+
+
+def capable(product: Product, capability_set: CapabilitySet) -> Mapping[str, frozenset[Action]]:
+    """What an integration user of a product may hold at most."""
+    return IN_BILLING if product is Product.BILLING else CAPABILITIES[capability_set]
 
 
 @dataclass(frozen=True, slots=True)

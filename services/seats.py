@@ -10,7 +10,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from services import grants
 from services.directory_values import GONE
 from services.errors import LimitReached
-from services.policy import CAPABILITIES, CapabilitySet, Product
+from services.policy import CapabilitySet, Product, capable
 from services.storage.engine import alone
 from services.storage.models import Connection, IntegrationGrant, Member, Organization, now
 
@@ -119,11 +119,11 @@ def user_of(member: Member, own: Collection[Product]) -> tuple[Product, ...]:
     return tuple(p for p, there in ((Product.BOOKS, books), (Product.BILLING, billing)) if there)
 
 
-def excess(capability_set: CapabilitySet, granted: grants.Grants | None) -> list[str]:
-    """What these grants hold beyond a capability set, in words."""
-    capable = CAPABILITIES[capability_set]
+def excess(products: Iterable[Product], capability_set: CapabilitySet, granted: grants.Grants | None) -> list[str]:
+    """What these grants hold beyond a capability set in these products, in words."""
+    held = {module: actions for product in products for module, actions in capable(product, capability_set).items()}
     return [
         f"{module}.{action}"
         for module, grant in sorted((granted or {}).items())
-        for action in sorted(grant.actions - capable.get(module, frozenset()))
+        for action in sorted(grant.actions - held.get(module, frozenset()))
     ]

@@ -90,7 +90,11 @@ class Capabilities:
         rows = await session.exec(
             select(Member)
             .join(IntegrationGrant, col(IntegrationGrant.member_id) == col(Member.id))
-            .where(Member.organization_id == organization.id, IntegrationGrant.capability_set == EARLIER)
+            .where(
+                Member.organization_id == organization.id,
+                IntegrationGrant.capability_set == EARLIER,
+                IntegrationGrant.product == Product.BOOKS,
+            )
             .distinct()
             .order_by(col(Member.email), col(Member.id))
         )
@@ -118,7 +122,7 @@ class Capabilities:
 
 def widen(row: IntegrationGrant) -> None:
     """Give a seat the newest set; what an administrator has narrowed stays as it is."""
-    if row.grants is not None:
+    if row.grants is not None and row.product == Product.BOOKS:
         row.grants = grants.stored(widened(grants.read(row.grants), EARLIER, NEWEST))
     row.capability_set = NEWEST
 
@@ -147,6 +151,6 @@ def _held(rows: Sequence[IntegrationGrant]) -> Mapping[str, ModuleGrant]:
     held: dict[str, ModuleGrant] = {}
     for row in rows:
         granted = None if row.grants is None else grants.read(row.grants)
-        for module, grant in grants.narrowed(CapabilitySet(row.capability_set), granted).items():
+        for module, grant in grants.narrowed(CapabilitySet(row.capability_set), granted, Product(row.product)).items():
             held[module] = held.get(module, NOTHING) | grant
     return held

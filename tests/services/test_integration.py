@@ -169,14 +169,15 @@ async def test_a_user_of_several_products_has_the_permissions_of_all_with_their_
     sales = await office.company.member("sales")
     done = await office.add(
         NewUser(sales.id, BOOKS, {"invoices": VIEW}),
-        NewUser(sales.id, BILLING, {"invoices": VIEW, "estimates": VIEW}),
+        NewUser(sales.id, BILLING, {"subscriptions": VIEW}),
     )
     assert len(done.value) == 1
-    assert done.value[0].permissions["invoices.view"] == (BOOKS, BILLING)
-    assert done.value[0].permissions["estimates.view"] == (BILLING,)
+    assert done.value[0].permissions["invoices.view"] == (BOOKS,)
+    assert done.value[0].permissions["subscriptions.view"] == (BILLING,)
+    assert done.value[0].permissions["customers.view"] == (BOOKS, BILLING)
     assert await office.count() == 1
     left = await office.remove(sales, BILLING)
-    assert "estimates.view" not in left.value.permissions
+    assert "subscriptions.view" not in left.value.permissions
     assert (await office.remove(sales)).value is None
 
 
