@@ -15,6 +15,8 @@ from gateway.settings import Settings
 
 if TYPE_CHECKING:
     from services.consent import Consents
+    from services.records.copy import Copy
+    from services.storage.records import RecordPull
 
 cli = typer.Typer(
     help="The finance gateway.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -23,6 +25,8 @@ cli = typer.Typer(
 
 connect = typer.Typer(help="Print the link under which a person connects his own access to Zoho.", no_args_is_help=True)
 cli.add_typer(connect, name="connect")
+records = typer.Typer(help="The gateway's own copy of the products' records.", no_args_is_help=True)
+cli.add_typer(records, name="records")
 Migrate = Annotated[bool, typer.Option("--migrate", help="The person works under this access from then on.")]
 Organization = Annotated[str | None, typer.Option(help="The id of a connected organization.")]
 
@@ -133,6 +137,43 @@ def user(
 ) -> None:
     """For a CRM user of a connected organization."""
     _print_link(lambda consents: consents.begin_user(email, organization_id=organization, migrate=migrate))
+
+
+@records.command()
+def rebuild(
+    organization: Organization = None,
+    history: Annotated[bool, typer.Option("--history", help="Begin the history of subscriptions anew, too.")] = False,
+) -> None:
+    """Forget the copy and read it from nothing, inside its share of the budget."""
+    from gateway.recording import rebuild as work
+
+    _keep_records(organization, lambda copy, one: work(copy, one, history=history))
+
+
+@records.command()
+def check(organization: Organization = None) -> None:
+    """Compare the copy with the products, mend it, and say what had drifted."""
+    from gateway.recording import check as work
+
+    _keep_records(organization, work)
+
+
+@records.command()
+def status(organization: Organization = None) -> None:
+    """Say how far each module has been read."""
+    _keep_records(organization, lambda copy, one: copy.states(one))
+
+
+def _keep_records(organization: str | None, work: Callable[["Copy", str], Awaitable[list["RecordPull"]]]) -> None:
+    from gateway.recording import lines
+    from gateway.serving import on_records
+    from services.errors import GatewayError
+
+    try:
+        for name, states in on_records(_settings(quiet=True), organization, work):
+            typer.echo("\n".join([name, *(f"  {line}" for line in lines(states))]))
+    except GatewayError as error:
+        _fail(" ".join(filter(None, (error.message, error.hint))))
 
 
 def _print_link(begin: Callable[["Consents"], Awaitable[str]]) -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 import httpx
 import structlog
@@ -11,12 +12,14 @@ import structlog
 from gateway.consenting import consents_on
 from gateway.mailing import Post, at_once, outbox, way_out
 from gateway.migrating import Migrating, kept_going, migrating
-from gateway.settings import Settings, Upstream
+from gateway.recording import Recording, copy_of
+from gateway.settings import Records, Settings, Upstream
 from gateway.settling import settle_uncertain
 from schema.permissions import PERMISSIONS
 from services import Services
 from services.audit import Audit
 from services.candidates import Candidates
+from services.correspondence import Way
 from services.credentials import Credentials
 from services.directory import Directory
 from services.events import Events
@@ -28,6 +31,9 @@ from services.migration.capabilities import Capabilities
 from services.migration.runs import Migrations
 from services.outcomes import Outcomes
 from services.policy import Product
+from services.records.copy import Copy
+from services.records.readers import Readers
+from services.reports.desk import Reports
 from services.rollout import Rollout
 from services.storage.engine import Database
 from services.storage.sealing import Seal
@@ -73,12 +79,15 @@ async def assembled(settings: Settings, transport: httpx.AsyncBaseTransport | No
         events = Events(database)
         stack.push_async_callback(events.aclose)
         messages = outbox(database, settings.mail)
-        services = _services(database, credentials, client, events, messages)
+        way = way_out(settings.mail)
+        copy = copy_of(settings, database, client, credentials)
+        services = _services(database, credentials, client, events, messages, way, copy)
         await stack.enter_async_context(services.usage.running())
-        post = Post(messages, way_out(settings.mail))
+        post = Post(messages, way)
         consents = consents_on(settings, database, client, credentials, services.directory)
         moving = migrating(database, services, messages, consents, settings.migration)
-        jobs = _jobs(database, services, post, moving)
+        recording = _recording(copy, settings.records)
+        jobs = _jobs(database, services, post, moving, recording)
         yield Assembly(services, database, client, jobs, events, messages, moving)
 
 
@@ -126,7 +135,13 @@ def _tell_the_end(task: asyncio.Task[None]) -> None:
 
 
 def _services(
-    database: Database, credentials: Credentials, client: Client, events: Events, messages: Outbox
+    database: Database,
+    credentials: Credentials,
+    client: Client,
+    events: Events,
+    messages: Outbox,
+    way: Way | None,
+    copy: Copy,
 ) -> Services:
     documents = Documents(client, credentials)
     books, crm = Books(client, credentials), Crm(client, credentials)
@@ -144,17 +159,24 @@ def _services(
         crm=crm,
         audit=audit,
         outcomes=outcomes,
-        writes=Writes(documents, outcomes, audit),
+        writes=Writes(documents, outcomes, audit, way, Recording(copy).wrote),
         integration=Integration(database, rollout, credentials),
         candidates=candidates,
         usage=usage,
         migrations=migrations,
         capabilities=Capabilities(database, rollout, migrations, messages),
         events=events,
+        reports=Reports(database),
+        copy=copy,
+        readers=Readers(database),
     )
 
 
-def _jobs(database: Database, services: Services, post: Post, moving: Migrating) -> Jobs:
+def _recording(copy: Copy, options: Records) -> Recording:
+    return Recording(copy, timedelta(seconds=options.interval_seconds), timedelta(hours=options.check_hours))
+
+
+def _jobs(database: Database, services: Services, post: Post, moving: Migrating, recording: Recording) -> Jobs:
     directory = services.directory
     duties = Duties(
         organizations=directory.organizations,
@@ -163,6 +185,8 @@ def _jobs(database: Database, services: Services, post: Post, moving: Migrating)
         mail=post.send,
         move=moving.work.lane,
         tidy=moving.tidy,
+        pull=recording.pull,
+        modules=[source.module for source in services.copy.sources],
     )
     return Jobs(database, duties)
 

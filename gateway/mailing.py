@@ -2,7 +2,7 @@
 
 import asyncio
 from asyncio import to_thread
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
@@ -30,7 +30,7 @@ class FileSender:
 
     directory: Path
 
-    async def send(self, message: EmailMessage) -> None:
+    async def send(self, message: EmailMessage, _recipients: Sequence[str] = ()) -> None:
         """Write the file, whole or not at all."""
         await to_thread(self._write, str(message["Message-ID"]).strip("<>").replace("/", "_"), message)
 
@@ -46,7 +46,7 @@ def outbox(database: Database, mail: Mail) -> Outbox:
     return Outbox(database, Address(mail.sender_name, mail.sender or SENDER.email))
 
 
-def way_out(mail: Mail) -> Sender | None:
+def way_out(mail: Mail) -> SmtpSender | FileSender | None:
     """The way out that is set; None when messages have to wait for one."""
     if mail.host:
         return _smtp(mail, mail.host)

@@ -24,7 +24,7 @@ from services.policy import Product
 from services.storage.engine import Database
 from services.storage.models import Member
 
-LOOK_EVERY = 3.0
+LOOK_EVERY = 2.0
 """Seconds until a migration that nobody works on any more is noticed."""
 log = structlog.get_logger(__name__)
 
@@ -34,6 +34,7 @@ class Migrating:
     """What workers do for migrations."""
 
     work: Work
+    moves: Moves
     closing: Closing
     migrations: Migrations
 
@@ -66,7 +67,7 @@ def migrating(
         services.usage,
         least_operations=options.least_operations,
     )
-    return Migrating(Work(database, services.identity, by_purpose), closing, services.migrations)
+    return Migrating(Work(database, services.identity, by_purpose), moves, closing, services.migrations)
 
 
 @asynccontextmanager
@@ -85,9 +86,9 @@ async def _keep_going(events: Events, jobs: Jobs, work: Work) -> None:
     async with events.subscribe(WORK) as notices:
         while await _awaited(notices):
             try:
-                await jobs.retry_stalled()
                 for migration_id in await work.waiting():
                     await jobs.migrate_soon(migration_id)
+                await jobs.retry_stalled()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed
                 log.warning("migrations wait for the next look", error=str(error))
 

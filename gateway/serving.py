@@ -4,7 +4,7 @@ import asyncio
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import cast
@@ -23,7 +23,9 @@ from gateway.live.operations import Live
 from gateway.protocol import Prompt
 from gateway.settings import Http, Settings
 from gateway.welcome import welcome
+from services.records.copy import Copy
 from services.storage.embedded import Embedded
+from services.storage.records import RecordPull
 
 DATABASE = "gateway"
 
@@ -92,6 +94,22 @@ def upgrade(settings: Settings) -> None:
     """Bring the database up to date."""
     with with_database(settings) as complete:
         asyncio.run(_upgrade(complete))
+
+
+def on_records(
+    settings: Settings, organization: str | None, work: Callable[[Copy, str], Awaitable[list[RecordPull]]]
+) -> list[tuple[str, list[RecordPull]]]:
+    """Work on the copy of one organization, or of each: (its name, how far each module has been read)."""
+    transport = open_sandbox(settings).transport() if settings.demo else None
+
+    async def run(complete: Settings) -> list[tuple[str, list[RecordPull]]]:
+        async with assembled(complete, transport) as assembly:
+            directory, copy = assembly.services.directory, assembly.services.copy
+            chosen = [organization] if organization else await directory.organizations()
+            return [((await directory.organization(one)).name, await work(copy, one)) for one in chosen]
+
+    with with_database(completed(settings)) as complete:
+        return asyncio.run(run(complete))
 
 
 @contextmanager

@@ -116,6 +116,17 @@ class Migration(Group):
     """On finance modules within the window: who has fewer is left out when it closes."""
 
 
+class Records(Group):
+    """The gateway's own copy of the products' records."""
+
+    share: float = Field(default=0.25, gt=0, le=0.5)
+    """Of an organization's calls a minute in each product, what keeping the copy may spend."""
+    interval_seconds: float = Field(default=300, ge=0)
+    """How old a module's copy becomes before its changes are asked for: one call when there are none."""
+    check_hours: float = Field(default=24, gt=0)
+    """How long after it was last read in full a module is compared with the product row by row, and mended."""
+
+
 class Mail(Group):
     """How messages to users leave: over SMTP, or as files in a directory; without either they wait."""
 
@@ -188,6 +199,7 @@ class Settings(BaseSettings):
     jobs: Jobs = Jobs()
     mail: Mail = Mail()
     migration: Migration = Migration()
+    records: Records = Records()
     logs: Logs = Logs()
 
     _list = field_validator("sealing_keys", mode="before")(_listed)

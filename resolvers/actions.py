@@ -1,10 +1,14 @@
 """What a viewer may do to a record now, and for what he may not, why."""
 
+import asyncio
 from dataclasses import dataclass
 
 from resolvers.context import Context
+from services.acts import Act
 from services.documents import Document
 from services.kinds import Kind, kind_of
+from services.life_cycle import OWN_SUBMISSION, impartial, impossible, own_submission
+from services.policy import Decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,22 +22,44 @@ class Available:
     granted_by: str | None = None
 
 
-def available_actions(record: Document, context: Context) -> list[Available]:
+async def available_actions(record: Document, context: Context) -> list[Available]:
     """The actions on the record."""
     kind = kind_of(record)
-    return [_action(context, kind, record, "update", f"{kind.module}.edit", kind.editable)]
+    acts = await asyncio.gather(*(_act(context, kind, record, act) for act in kind.acts.values()))
+    return [_update(context, kind, record), *acts]
 
 
-def _action(
-    context: Context, kind: Kind, record: Document, name: str, requires: str, statuses: frozenset[str]
-) -> Available:
-    decision = context.viewer.decide(requires)
-    if not decision.granted:
-        missing = " and ".join(source.name for source in decision.missing_from)
-        return Available(name, False, requires, f"{missing} does not grant it.", decision.granted_by)
-    if record.status not in statuses:
-        return Available(name, False, requires, f"Not while the {kind.word} is {record.status.replace('_', ' ')}.")
-    return Available(name, True, requires)
+def _update(context: Context, kind: Kind, record: Document) -> Available:
+    requires = f"{kind.module}.edit"
+    if refused := _refused(context, "update", requires, requires):
+        return refused
+    if record.status not in kind.editable:
+        return Available("update", False, requires, f"Not while the {kind.word} is {record.status.replace('_', ' ')}.")
+    return Available("update", True, requires)
+
+
+async def _act(context: Context, kind: Kind, record: Document, act: Act) -> Available:
+    for permission in filter(None, (act.requires, act.source)):
+        if refused := _refused(context, act.name, act.requires, permission):
+            return refused
+    reason = impossible(kind, record.status, act) or await _submitted_himself(context, record, act)
+    return Available(act.name, reason is None, act.requires, reason)
+
+
+async def _submitted_himself(context: Context, record: Document, act: Act) -> str | None:
+    """Only a full record tells who submitted it."""
+    if not impartial(act, context.viewer):
+        return None
+    full = record if record.complete else await context.loaders.full(record).load(record.id)
+    return OWN_SUBMISSION if own_submission(full, act, context.viewer) else None
+
+
+def _refused(context: Context, name: str, requires: str, permission: str) -> Available | None:
+    decision: Decision = context.viewer.decide(permission)
+    if decision.granted:
+        return None
+    missing = " and ".join(source.name for source in decision.missing_from)
+    return Available(name, False, requires, f"{missing} does not grant {permission}.", decision.granted_by)
 
 
 def product_url(record: Document, context: Context) -> str | None:

@@ -1,5 +1,6 @@
 """CRM accounts and contacts, the customers behind documents, and the people behind changes."""
 
+import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -8,6 +9,8 @@ from typing import Any
 
 from resolvers import pagination
 from resolvers.context import Context
+from services.acts import ActName
+from services.audit import Filters, State, Subject
 from services.directory_values import Account, Contact, Customer
 from services.documents import Document
 from services.errand import Errand
@@ -172,12 +175,26 @@ async def last_modified_by(record: Document, context: Context) -> Person | None:
 
 async def submitted_by(record: Any, context: Context) -> Person | None:
     """Who submitted a document for approval."""
-    return await _person(context, record.submitted_by, record.submitted_by_name, record.submitted_by_email)
+    email = record.submitted_by_email
+    member = await context.loaders.members.load(email.casefold()) if email and not record.submitter_id else None
+    if member is not None:
+        return Person(context.global_id("user", member.id), member.name, member.email)
+    return await _person(context, record.submitter_id or record.submitted_by, record.submitted_by_name, email)
 
 
 async def approver(record: Any, context: Context) -> Person | None:
     """Who approved a document."""
     return await _person(context, record.approver_id, None)
+
+
+async def approved_at(record: Document, context: Context) -> dt.datetime | None:
+    """When a document was approved last, as the audit knows."""
+    module = kind_of(record).module
+    approved = Filters(
+        actions=[f"{module}.{ActName.APPROVE}"], outcomes=[State.APPLIED], subject=Subject(module, record.id)
+    )
+    page = await context.services.audit.page(context.viewer.organization_id, 1, filters=approved)
+    return next((event.settled_at or event.at for event in page.events), None)
 
 
 async def _person(context: Context, user_id: str | None, name: str | None, email: str | None = None) -> Person | None:

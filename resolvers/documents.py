@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -144,7 +145,9 @@ def related(module: Module, what: str) -> Resolver:
         streams = await _of_parties(context, kind, what, record.id, Order.CREATED_AT)
         if not streams:
             return pagination.empty(datetime.now(UTC))
-        return asked.page(await window(streams, rank, asked.first, asked.after))
+        page = asked.page(await window(streams, rank, asked.first, asked.after))
+        parties = [stream.name.partition(".")[2] for stream in streams]
+        return replace(page, total_count=await context.services.readers.count(context.viewer, module, parties))
 
     return resolve
 

@@ -40,7 +40,7 @@ def create(module: Module, requirement: Requirement) -> Callable[..., Any]:
     async def resolve(_root: Any, context: Context, input: Any, idempotency_key: str) -> Payload:  # noqa: A002
         draft, refused = _draft(context, input, requirement)
         writes = context.services.writes
-        return await _told(context, writes.create(context.errand, kind, draft, idempotency_key, refused))
+        return await told(context, writes.create(context.errand, kind, draft, idempotency_key, refused))
 
     return resolve
 
@@ -53,7 +53,7 @@ def update(module: Module, requirement: Requirement) -> Callable[..., Any]:
         record_id = context.record_id(module, id)
         draft, refused = _draft(context, input, requirement)
         writes = context.services.writes
-        return await _told(context, writes.update(context.errand, kind, record_id, draft, idempotency_key, refused))
+        return await told(context, writes.update(context.errand, kind, record_id, draft, idempotency_key, refused))
 
     return resolve
 
@@ -64,7 +64,7 @@ async def write_outcome(_root: Any, context: Context, idempotency_key: str) -> P
     return payload(found) if found else None
 
 
-async def _told(context: Context, write: Awaitable[Written]) -> Payload:
+async def told(context: Context, write: Awaitable[Written]) -> Payload:
     """The write's payload; an error names its audit event by global id."""
     try:
         return payload(await write)

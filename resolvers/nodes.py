@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
-from resolvers import documents, migrations
+from resolvers import documents, migrations, reporting
 from resolvers.context import Context, forbidden
 from services.errors import BadUserInput, NotFound
 from services.kinds import KINDS
@@ -49,6 +49,8 @@ _NODES: Mapping[str, tuple[str, Load]] = {
     "contact": ("contacts.view", _contact),
     "audit": (AUDIT, _audit_event),
     "migration": ("migration.view", _migration),
+    "report": ("subscriptions.view", reporting.fetch),
+    "dashboard": ("subscriptions.view", reporting.board),
     "user": (MANAGE, _user),
 }
 

@@ -8,7 +8,7 @@ import strawberry
 from babel import UnknownLocaleError
 from babel.numbers import format_currency
 
-from resolvers import directory
+from resolvers import acts, directory
 from resolvers.actions import available_actions, product_url
 from resolvers.relations import Derived, Full, MoneyOf
 from schema.enums import DocumentActionName
@@ -87,8 +87,11 @@ class Approval:
     """Read from the document itself."""
 
     submitted_by: PersonType | None = field("public", directory.submitted_by, description="Who submitted it.")
-    submitted_on: DateTime | None = field("public", "submitted_date", description="When it was submitted.")
+    submitted_on: dt.date | None = field("public", "submitted_date", description="When it was submitted.")
     approver: PersonType | None = field("public", directory.approver, description="Who approved it.")
+    approved_at: DateTime | None = field(
+        "public", directory.approved_at, description="When, where it was approved here; the products do not tell."
+    )
 
 
 @guarded("public", description="Something that can be done to a document, and whether this viewer can do it now.")
@@ -100,6 +103,27 @@ class DocumentAction:
     requires: str = field("public", description="The permission it takes.")
     reason: str | None = field("public", description="Why not, when it is not available.")
     granted_by: str | None = field("public", description="Who can grant what is missing.")
+
+
+@guarded("public", description="Somebody who gets a mail.")
+class EmailReceiver:
+    """`upstream.documents.Receiver`."""
+
+    name: str | None = field("public", description="His name.")
+    email: str = field("public", description="His address.")
+    selected: bool = field("public", description="Whether the mail goes to him when nobody else is named.")
+
+
+@guarded("public", description="The mail that leaves when nothing else is said.")
+class EmailPreview:
+    """`correspondence.Preview`."""
+
+    sender: str = field("public", Derived(lambda mail, _: mail.sender.email), description="The viewer's own address.")
+    sender_name: str = field("public", Derived(lambda mail, _: mail.sender.name), description="The viewer's name.")
+    subject: str = field("public", description="The subject.")
+    body: str = field("public", description="The body, as HTML.")
+    to: list[EmailReceiver] = field("public", description="The contact persons with an address.")
+    file_name: str | None = field("public", description="The name of the attached PDF.")
 
 
 @interface("A record with a global id.")
@@ -155,7 +179,7 @@ class FinanceDocument(Node):
         description="The record's page in the product; null for those with no direct access to the product.",
     )
     available_actions: list[DocumentAction] | None = field(
-        "*.view", Derived(available_actions), description="What this viewer may do to the record in its present status."
+        "*.view", available_actions, description="What this viewer may do to the record in its present status."
     )
 
 
@@ -178,6 +202,9 @@ class BooksDocument(FinanceDocument):
         "*.view.salesperson",
         Full(Derived(lambda record, _: record.salesperson_name)),
         description="The salesperson's name.",
+    )
+    email_preview: EmailPreview | None = field(
+        "*.email", acts.email_preview, description="The mail that leaves when nothing else is said."
     )
     approval: Approval | None = field(
         "*.view.approval",

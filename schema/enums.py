@@ -4,6 +4,7 @@ from enum import Enum
 
 import strawberry
 
+from services.acts import ActName
 from services.documents import Module
 from services.kinds import Order
 from services.policy import AccessKind, CapabilitySet, Product, Source
@@ -116,6 +117,20 @@ class DocumentActionName(Enum):
     """Actions on one record."""
 
     UPDATE = "update"
+    MARK_SENT = ActName.MARK_SENT.value
+    ACCEPT = ActName.ACCEPT.value
+    DECLINE = ActName.DECLINE.value
+    OPEN = ActName.OPEN.value
+    VOID = ActName.VOID.value
+    CANCEL = ActName.CANCEL.value
+    SUBMIT = ActName.SUBMIT.value
+    APPROVE = ActName.APPROVE.value
+    REJECT = ActName.REJECT.value
+    EMAIL = ActName.EMAIL.value
+    CONVERT_TO_SALES_ORDER = ActName.CONVERT_TO_SALES_ORDER.value
+    CONVERT_TO_INVOICE = ActName.CONVERT_TO_INVOICE.value
+    REACTIVATE = ActName.REACTIVATE.value
+    POSTPONE = ActName.POSTPONE.value
 
 
 @strawberry.enum(description="What kind of mistake a user error is.")

@@ -56,6 +56,18 @@ class SubscriptionAddonInput:
     price: Decimal | None = given("public", description="Another price per interval than the add-on's.")
 
 
+@strawberry.input(description="A mail from the viewer's own address; what is left out is as `emailPreview` tells.")
+class EmailInput:
+    """As `services.correspondence` takes it."""
+
+    to: list[str] | None = given("public", description="The addresses it goes to.")
+    cc: list[str] | None = given("public", description="The addresses that get a copy.")
+    bcc: list[str] | None = given("public", description="The addresses that get a copy unseen by the others.")
+    subject: str | None = given("public", description="The subject.")
+    body: str | None = given("public", description="The text, plain or as HTML.")
+    attach_pdf: bool | None = given("public", description="Whether the document is attached; it is when left out.")
+
+
 @strawberry.input(description="An estimate to make.")
 class EstimateCreateInput:
     """`documents.Estimate` as written."""

@@ -15,6 +15,7 @@ from schema.documents import (
     CustomerType,
     CustomField,
     DocumentAction,
+    EmailPreview,
     FinanceDocument,
     LineItem,
     Money,
@@ -55,6 +56,7 @@ class Estimate(BooksDocument):
     terms: str | None = field("estimates.view.terms")
     salesperson: str | None = field("estimates.view.salesperson")
     approval: Approval | None = field("estimates.view.approval")
+    email_preview: EmailPreview | None = field("estimates.email")
     status: EstimateStatus | None = field(
         "estimates.view.status",
         Derived(typed_status),
@@ -109,6 +111,7 @@ class Invoice(BooksDocument):
     terms: str | None = field("invoices.view.terms")
     salesperson: str | None = field("invoices.view.salesperson")
     approval: Approval | None = field("invoices.view.approval")
+    email_preview: EmailPreview | None = field("invoices.email")
     status: InvoiceStatus | None = field(
         "invoices.view.status",
         Derived(typed_status),
@@ -163,6 +166,7 @@ class SalesOrder(BooksDocument):
     terms: str | None = field("salesOrders.view.terms")
     salesperson: str | None = field("salesOrders.view.salesperson")
     approval: Approval | None = field("salesOrders.view.approval")
+    email_preview: EmailPreview | None = field("salesOrders.email")
     status: SalesOrderStatus | None = field(
         "salesOrders.view.status",
         Derived(typed_status),
@@ -215,6 +219,7 @@ class PurchaseOrder(BooksDocument):
     terms: str | None = field("purchaseOrders.view.terms")
     salesperson: str | None = field("purchaseOrders.view.salesperson")
     approval: Approval | None = field("purchaseOrders.view.approval")
+    email_preview: EmailPreview | None = field("purchaseOrders.email")
     status: PurchaseOrderStatus | None = field(
         "purchaseOrders.view.status",
         Derived(typed_status),

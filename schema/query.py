@@ -2,7 +2,7 @@
 
 import strawberry
 
-from resolvers import access, audit, directory, migrations, mutations, nodes, views
+from resolvers import access, audit, directory, migrations, mutations, nodes, reporting, views
 from resolvers import documents as resolve
 from resolvers import integration as integrate
 from resolvers.relations import Derived, Reporting
@@ -25,6 +25,7 @@ from schema.kinds import Estimate, Invoice, PurchaseOrder, SalesOrder, Subscript
 from schema.migration import Migration
 from schema.payloads import WriteOutcome
 from schema.permissions import Argument, field, guarded, required, requirement
+from schema.reporting import Dashboard, Report
 from services.candidates import Kind
 from services.documents import Module
 
@@ -134,6 +135,21 @@ class Query:
         views.views,
         args={"module": required(Module, "The module.")},
         description="The predefined custom views of a module.",
+    )
+    reports: list[Report] | None = field(
+        "subscriptions.view",
+        reporting.reports,
+        args={"folder": Argument(str | None, "Only those in this folder.")},
+        description="The reports on subscriptions, the system ones first.",
+    )
+    report: Report | None = field(
+        "subscriptions.view", reporting.report, args=BY_ID, description="One report; null when there is none."
+    )
+    dashboards: list[Dashboard] | None = field(
+        "subscriptions.view", reporting.dashboards, description="The dashboards on subscriptions."
+    )
+    dashboard: Dashboard | None = field(
+        "subscriptions.view", reporting.dashboard, args=BY_ID, description="One dashboard; null when there is none."
     )
     integration: Integration | None = field(
         "integration.manage", integrate.state, description="The integration of the viewer's organization."

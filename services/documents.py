@@ -88,6 +88,7 @@ class BooksDocument(Document, kw_only=True):
     discount_total: Decimal | None = None
     notes: str | None = None
     terms: str | None = None
+    submitter_id: str | None = None
     submitted_by: str | None = None
     submitted_by_name: str | None = None
     submitted_by_email: str | None = None

@@ -1,6 +1,7 @@
 """Grants as the database keeps them, and those that the products' default roles start with."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import msgspec
 
@@ -78,6 +79,19 @@ def narrowed(capability_set: CapabilitySet, granted: Grants | None, product: Pro
     kept = {module: _within(chosen.get(module, NOTHING), actions) for module, actions in held.items()}
     kept = {module: grant for module, grant in kept.items() if grant.actions}
     return kept | {"customers": ModuleGrant(VIEW_ONLY)} if kept else {}
+
+
+def mailing(grants: Grants) -> Grants:
+    """The grants of an integration user, who may also mail what he may edit.
+
+    His mail leaves through our own server, not through the product: there it only counts the document as sent.
+    """
+    return {
+        module: replace(grant, actions=grant.actions | {Action.EMAIL})
+        if FINANCE.get(module) is Product.BOOKS and Action.EDIT in grant.actions
+        else grant
+        for module, grant in grants.items()
+    }
 
 
 def _within(grant: ModuleGrant, actions: frozenset[Action]) -> ModuleGrant:

@@ -258,7 +258,7 @@ def _as_integration_user(product: Product, granted: IntegrationGrant) -> Product
     return ProductAccess(
         product,
         AccessKind.INTEGRATION_USER,
-        grants.narrowed(capability_set, chosen, product),
+        grants.mailing(grants.narrowed(capability_set, chosen, product)),
         capability_set=capability_set,
         migrated_at=granted.created_at,
     )

@@ -1,7 +1,7 @@
 """Work that goes on without a request: durable jobs on the same PostgreSQL, at least once each."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -25,9 +25,13 @@ async def nothing() -> None:
     """A duty that nobody has."""
 
 
-async def no_lane(_migration_id: str) -> bool:
+async def no_lane(_migration_id: str, _lane: int) -> bool:
     """Of one who moves nobody."""
     return False
+
+
+async def no_module(_organization_id: str, _module: str) -> None:
+    """Of one who copies nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,13 +46,18 @@ class Duties:
     """Look up the writes whose outcome is uncertain."""
     mail: Callable[[], Awaitable[None]] = nothing
     """Send the messages that are due."""
-    move: Callable[[str], Awaitable[bool]] = no_lane
-    """Work for a while on a migration; whether there may be more to do at once."""
+    move: Callable[[str, int], Awaitable[bool]] = no_lane
+    """Work for a while on a lane of a migration; whether there may be more to do at once."""
     tidy: Callable[[], Awaitable[None]] = nothing
     """End the windows that are over."""
+    pull: Callable[[str, str], Awaitable[None]] = no_module
+    """Go on with the copy of one module of an organization."""
+    modules: Sequence[str] = ()
+    """The modules that are copied."""
     sync_when: str = "*/10 * * * *"
     settle_when: str = "* * * * *"
     tidy_when: str = "*/2 * * * *"
+    pull_when: str = "* * * * *"
 
 
 class Jobs:
@@ -80,6 +89,7 @@ class Jobs:
                     install_signal_handlers=False,
                     shutdown_graceful_timeout=5.0,
                     fetch_job_polling_interval=1.0,
+                    delete_jobs="successful",
                     update_heartbeat_interval=BEAT,
                     stalled_worker_timeout=DEAD_AFTER,
                 )
@@ -108,6 +118,10 @@ class Jobs:
         for lane in range(LANES):
             await self._order_lane(migration_id, lane)
 
+    async def pull_soon(self, organization_id: str, module: str) -> None:
+        """Order that the copy of a module goes on; one that waits already will do."""
+        await self._order("pull", f"{organization_id}:{module}", organization_id=organization_id, module=module)
+
     async def retry_stalled(self) -> int:
         """Queue again what workers that died were at; how many."""
         stalled = list(await self._app.job_manager.get_stalled_jobs(seconds_since_heartbeat=DEAD_AFTER))
@@ -129,14 +143,15 @@ class Jobs:
             return
 
     async def _order_lane(self, migration_id: str, lane: int) -> None:
-        """One that works holds its lane, so that the next waits; all else goes first."""
-        name = f"migrate:{migration_id}:{lane}"
-        task = self._app.configure_task("migrate", queueing_lock=name, lock=name, priority=-1)
+        """One that is worked on already ends at once when it is ordered again; all other jobs go first."""
+        task = self._app.configure_task("migrate", queueing_lock=f"migrate:{migration_id}:{lane}", priority=-1)
         with suppress(AlreadyEnqueued):
             await task.defer_async(migration_id=migration_id, lane=lane)
 
     def _register(self) -> None:
         self._register_moves()
+        if self._duties.modules:
+            self._register_pulls()
         task, periodic = self._app.task, self._app.periodic
         duties = self._duties
 
@@ -176,10 +191,25 @@ class Jobs:
 
         @task(name="migrate")
         async def migrate(migration_id: str, lane: int) -> None:
-            if await duties.move(migration_id):
+            if await duties.move(migration_id, lane):
                 await self._order_lane(migration_id, lane)
 
         @periodic(cron=duties.tidy_when)
         @task(name="tidy", queueing_lock="tidy")
         async def tidy(timestamp: int) -> None:  # noqa: ARG001 - the period
             await duties.tidy()
+
+    def _register_pulls(self) -> None:
+        task, periodic = self._app.task, self._app.periodic
+        duties = self._duties
+
+        @task(name="pull")
+        async def pull(organization_id: str, module: str) -> None:
+            await duties.pull(organization_id, module)
+
+        @periodic(cron=duties.pull_when)
+        @task(name="pull_all", queueing_lock="pull_all")
+        async def pull_all(timestamp: int) -> None:  # noqa: ARG001 - the period
+            for organization_id in await duties.organizations():
+                for module in duties.modules:
+                    await self.pull_soon(organization_id, module)

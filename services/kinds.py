@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from services.acts import ACTS, Act, ActName
 from services.documents import Document, Estimate, Invoice, Module, PurchaseOrder, SalesOrder, Subscription
 from services.policy import Product
 
@@ -83,6 +84,11 @@ class Kind(Struct, frozen=True, kw_only=True):
     def product(self) -> Product:
         """The product that holds the kind."""
         return Product.BILLING if self.module is Module.SUBSCRIPTIONS else Product.BOOKS
+
+    @property
+    def acts(self) -> Mapping[ActName, Act]:
+        """What can be done to a record of the kind."""
+        return ACTS[self.module]
 
     @property
     def word(self) -> str:

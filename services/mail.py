@@ -49,6 +49,10 @@ class Unavailable(NotSent):
     """Nothing can be sent at the moment: the fault is not the message's."""
 
 
+class Unknown(Unavailable):
+    """The message was handed over, but no answer came: it may have been taken."""
+
+
 class Refused(NotSent):
     """The message was refused for good."""
 

@@ -13,6 +13,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
 from services import audit
+from services.acts import ActName
 from services.audit import Action, FieldChange, State
 from services.errand import Errand, UpstreamCall
 from services.errors import Conflict
@@ -26,6 +27,9 @@ LAPSE = timedelta(minutes=2)
 
 STEADY = 240
 """Seconds for which an uncertain write is looked up at every lease's end; a k times older one k times more rarely."""
+
+MAKING = (".create", f".{ActName.CONVERT_TO_SALES_ORDER}", f".{ActName.CONVERT_TO_INVOICE}")
+"""How the names of actions end that make a record."""
 
 
 class Stage(Enum):
@@ -78,7 +82,8 @@ class Outcomes:
     ) -> Begun:
         """Store the intent together with its audit event, unless the viewer has used the key before.
 
-        Of equal keys at once exactly one is `NEW`. Raises `Conflict` when the key came with another input.
+        Of equal keys at once exactly one is `NEW`. Raises `Conflict` when the key came with another input. `on` in the
+        details names what is acted on: then `rivals` in them are the ids of others who are at it.
         """
         row = models.Outcome(
             organization_id=errand.viewer.organization_id,
@@ -94,6 +99,8 @@ class Outcomes:
             audit_event_id="",
         )
         async with self._database.session() as session:
+            if on := row.details.get("on"):
+                row.details["rivals"] = await _rivals(session, row.organization_id, on)
             if await _reserved(session, row, event_id := new_id()):
                 audit.append(session, errand, action, State.INTENT, event_id=event_id)
                 return Begun(Stage.NEW, _value(row))
@@ -146,15 +153,22 @@ class Outcomes:
         """Whether a reference found on a record is that of a change, and by which write it was made is not known."""
         made = select(models.Outcome.id).where(
             models.Outcome.record_id == record_id,
-            col(models.Outcome.action).endswith(".create"),
+            or_(*(col(models.Outcome.action).endswith(making) for making in MAKING)),
             models.Outcome.state == State.APPLIED,
         )
         async with self._database.session() as session:
             row = await session.get(models.Outcome, outcome_id)
-            if row is None or row.action.endswith(".create"):
+            if row is None or row.action.endswith(MAKING):
                 return False
             own = made.where(models.Outcome.organization_id == row.organization_id)
             return (await session.exec(own.limit(1))).first() is None
+
+    async def states(self, ids: Sequence[str]) -> set[State]:
+        """What has become of these."""
+        async with self._database.session() as session:
+            return set(
+                map(State, await session.exec(select(models.Outcome.state).where(col(models.Outcome.id).in_(ids))))
+            )
 
     async def get(self, organization_id: str, member_id: str, key: str) -> Outcome | None:
         """What became of the member's write under this key."""
@@ -203,6 +217,18 @@ async def _reserved(session: AsyncSession, row: models.Outcome, event_id: str) -
         .returning(col(models.Outcome.id))
     )
     return (await session.exec(statement)).scalars().one_or_none() is not None
+
+
+async def _rivals(session: AsyncSession, organization_id: str, on: str) -> list[str]:
+    """Those who have begun to act on the same; of two who begin at once the one sees the other."""
+    await session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{organization_id} {on}", 0))))
+    begun = select(models.Outcome.id).where(
+        models.Outcome.organization_id == organization_id,
+        models.Outcome.state == State.INTENT,
+        col(models.Outcome.started_at) > now() - LAPSE,
+        col(models.Outcome.details)["on"].astext == on,
+    )
+    return list(await session.exec(begun))
 
 
 async def _lapse(session: AsyncSession) -> None:

@@ -1,7 +1,7 @@
 """The way out over SMTP."""
 
 import ssl
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.message import EmailMessage
@@ -16,7 +16,7 @@ from aiosmtplib import (
 )
 
 from services.letters import ASCII
-from services.mail import NotSent, Refused, Unavailable
+from services.mail import NotSent, Refused, Unavailable, Unknown
 
 PERMANENT = 500
 TAKEN_WITHIN = 600.0
@@ -45,14 +45,18 @@ class SmtpSender:
     trusted: ssl.SSLContext | None = None
     """Whose certificates are accepted; the system's without."""
 
-    async def send(self, message: EmailMessage) -> None:
-        """Have the server take the message; raises `NotSent`."""
+    async def send(self, message: EmailMessage, recipients: Sequence[str] = ()) -> None:
+        """Have the server take the message for all recipients or none; raises `NotSent`.
+
+        Without recipients it goes to the first one that the header names.
+        """
         smtp = self._connection()
         try:
             await _possible(smtp.connect())
             await _possible(smtp.mail(_address(message, "from")))
-            await _taken(smtp.rcpt(_address(message, "to")))
-            await _taken(smtp.data(message.as_bytes(policy=ASCII), timeout=TAKEN_WITHIN))
+            for recipient in recipients or (_address(message, "to"),):
+                await _taken(smtp.rcpt(recipient))
+            await _taken(smtp.data(message.as_bytes(policy=ASCII), timeout=TAKEN_WITHIN), silence=Unknown)
             with suppress(SMTPException, OSError):
                 await smtp.quit(timeout=FAREWELL)
         finally:
@@ -79,14 +83,16 @@ async def _possible(step: Awaitable[object]) -> None:
         raise Unavailable(_told(error)) from error
 
 
-async def _taken(step: Awaitable[object]) -> None:
-    """A step in which the server may refuse this very message, for now or for good."""
+async def _taken(step: Awaitable[object], silence: type[Unavailable] = Unavailable) -> None:
+    """A step in which the server may refuse this very message, for now or for good; `silence`: it says nothing."""
     try:
         await step
     except (SMTPRecipientRefused, SMTPDataError) as error:
         raise (Refused if error.code >= PERMANENT else NotSent)(_told(error)) from error
-    except (SMTPException, OSError) as error:
+    except SMTPResponseException as error:
         raise Unavailable(_told(error)) from error
+    except (SMTPException, OSError) as error:
+        raise silence(_told(error)) from error
 
 
 def _told(error: Exception) -> str:

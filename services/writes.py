@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import msgspec
 
-from services import drafts
+from services import drafts, marks
+from services.acts import Act, ActName
 from services.audit import Action, Audit, FieldChange, State, Subject
+from services.correspondence import Correspondence, Way
+from services.correspondence import problems as mistakes
 from services.documents import Document
 from services.drafts import Problem, Values, camel
 from services.errand import Errand
@@ -23,8 +26,8 @@ from services.errors import (
     UpstreamRejected,
 )
 from services.kinds import KINDS, Kind
+from services.life_cycle import Attempt, LifeCycle, Overtaken, Step, changed, on
 from services.outcomes import Begun, Outcome, Outcomes, Stage
-from services.policy import AccessKind
 from services.upstream.client import AnswerLost
 from services.upstream.documents import Documents
 
@@ -51,17 +54,28 @@ class Written:
 class Writes:
     """Writes under the access of the errand's viewer."""
 
-    def __init__(self, documents: Documents, outcomes: Outcomes, audit: Audit) -> None:
+    def __init__(
+        self,
+        documents: Documents,
+        outcomes: Outcomes,
+        audit: Audit,
+        way: Way | None = None,
+        wrote: "Wrote | None" = None,
+    ) -> None:
+        """`wrote` is told of every record that a write has left."""
         self._documents = documents
         self._outcomes = outcomes
         self._audit = audit
+        self._life_cycle = LifeCycle(documents, outcomes)
+        self._wrote = wrote
+        self.correspondence = Correspondence(documents, outcomes, self._life_cycle, way)
 
     async def create(
         self, errand: Errand, kind: Kind, draft: Values, key: str, refused: Sequence[Problem] = ()
     ) -> Written:
         """Create a record. `refused`: fields the viewer may not set, found before."""
         action = Action(name=f"{kind.module}.create", permission=f"{kind.module}.create", **_about(kind))
-        wrong = [*refused, *drafts.problems(kind, draft, creating=True, own=_own(errand))]
+        wrong = [*refused, *drafts.problems(kind, draft, creating=True, own=marks.own(errand.viewer))]
         details = {"party_id": draft.get("customer_id")}
         return await self._once(errand, action, key, wrong, draft, details, self._creation(errand, kind, draft))
 
@@ -71,8 +85,29 @@ class Writes:
         """Change a record."""
         about = _about(kind, record_id)
         action = Action(name=f"{kind.module}.edit", permission=f"{kind.module}.edit", **about)
-        wrong = [*refused, *drafts.problems(kind, draft, creating=False, own=_own(errand))]
+        wrong = [*refused, *drafts.problems(kind, draft, creating=False, own=marks.own(errand.viewer))]
         return await self._once(errand, action, key, wrong, draft, {}, self._change(errand, kind, record_id, draft))
+
+    async def act(self, errand: Errand, step: Step, key: str) -> Written:
+        """Do something to a record."""
+        action = _acting(step.kind, step.act, step.record_id)
+        attempt = self._life_cycle.step(errand, step)
+        return await self._once(errand, action, key, (), step.given, step.details, attempt)
+
+    async def convert(self, errand: Errand, kind: Kind, record_id: str, act: Act, target: Kind, key: str) -> Written:
+        """Make another document of a record."""
+        action = replace(_acting(kind, act), subject=Subject(target.module))
+        attempt = self._life_cycle.conversion(errand, kind, record_id, act, target)
+        details = {"on": on(kind, record_id), "act": act.name}
+        return await self._once(errand, action, key, (), {"id": record_id}, details, attempt)
+
+    async def email(self, errand: Errand, kind: Kind, record_id: str, given: Values, key: str) -> Written:
+        """Mail a record from the viewer's own address."""
+        act = kind.acts[ActName.EMAIL]
+        wrong = list(mistakes(kind, given, errand.viewer))
+        attempt = self.correspondence.mailing(errand, kind, record_id, given)
+        details = {"on": on(kind, record_id), "act": act.name}
+        return await self._once(errand, _acting(kind, act, record_id), key, wrong, given, details, attempt)
 
     async def outcome(self, errand: Errand, key: str) -> Written | None:
         """What became of the viewer's write under a key; an uncertain one is looked up now."""
@@ -92,20 +127,20 @@ class Writes:
             return outcome  # the product cannot say now; it will be asked again
         calls = errand.calls[before:]
         if record is not None:
-            return await self._applied(outcome, record, calls)
+            return await self._applied(outcome, record, calls, changed(outcome, record))
         if datetime.now(UTC) - outcome.started_at < GRACE:
             return outcome
         never = Problem(("input",), "The product never received it.", "UPSTREAM_UNAVAILABLE", "Send it with a new key.")
         return await self._outcomes.settle(outcome.id, State.REJECTED, user_errors=[_json(never)], calls=calls)
 
-    def _creation(self, errand: Errand, kind: Kind, draft: Values) -> "_Attempt":
+    def _creation(self, errand: Errand, kind: Kind, draft: Values) -> Attempt:
         async def attempt(outcome: Outcome, changes: list[FieldChange]) -> Document:
             changes += [FieldChange(camel(name), None, value) for name, value in draft.items()]
             return await self._documents.create(errand, kind, drafts.body(kind, draft, _marks(errand, outcome)))
 
         return attempt
 
-    def _change(self, errand: Errand, kind: Kind, record_id: str, draft: Values) -> "_Attempt":
+    def _change(self, errand: Errand, kind: Kind, record_id: str, draft: Values) -> Attempt:
         async def attempt(outcome: Outcome, changes: list[FieldChange]) -> Document:
             before = await self._documents.one(errand, kind, record_id)
             await self._outcomes.note(outcome.id, {"modified": before.last_modified_time})
@@ -126,7 +161,7 @@ class Writes:
         wrong: Sequence[Problem],
         draft: Values,
         details: Mapping[str, Any],
-        attempt: "_Attempt",
+        attempt: Attempt,
     ) -> Written:
         _check_key(key)
         if wrong:
@@ -146,7 +181,7 @@ class Writes:
             raise Conflict("The same write is under way.", hint="Ask `writeOutcome` in a moment.")
         return await self._shown(errand, outcome)
 
-    async def _tried(self, errand: Errand, outcome: Outcome, attempt: "_Attempt") -> Written:
+    async def _tried(self, errand: Errand, outcome: Outcome, attempt: Attempt) -> Written:
         before, changes = len(errand.calls), list[FieldChange]()
         try:
             record = await attempt(outcome, changes)
@@ -162,20 +197,24 @@ class Writes:
         return Written(record, State.APPLIED, (), settled.audit_event_id)
 
     async def _applied(
-        self, outcome: Outcome, record: Document, calls: Sequence[Any], changes: Sequence[FieldChange] = ()
+        self, outcome: Outcome, record: Document | None, calls: Sequence[Any], changes: Sequence[FieldChange] = ()
     ) -> Outcome:
+        record_id, number = (record.id, record.number) if record else (None, None)
+        if record and self._wrote:
+            await self._wrote(outcome.organization_id, record)
         return await self._outcomes.settle(
-            outcome.id, State.APPLIED, record_id=record.id, number=record.number, calls=calls, changes=changes
+            outcome.id, State.APPLIED, record_id=record_id, number=number, calls=calls, changes=changes
         )
 
     async def _refused(self, outcome: Outcome, error: GatewayError, calls: Sequence[Any]) -> Written:
-        problem = _problem(error)
+        problem = _problem(error, "id" if "act" in outcome.details else "input")
         settled = await self._outcomes.settle(outcome.id, State.REJECTED, user_errors=[_json(problem)], calls=calls)
-        if not isinstance(error, UpstreamRejected | NotFound | Conflict):
+        if not isinstance(error, UpstreamRejected | NotFound | Conflict | BadUserInput):
             own = copy(error)  # equal reads of several requests share one failure
             own.details = error.details | {"auditEventId": settled.audit_event_id}
             raise own from error
-        return Written(None, State.REJECTED, [problem], settled.audit_event_id)
+        present = error.present if isinstance(error, Overtaken) and error.present.id == outcome.record_id else None
+        return Written(present, State.REJECTED, [problem], settled.audit_event_id)
 
     async def _lost(
         self, errand: Errand, outcome: Outcome, calls: Sequence[Any], changes: Sequence[FieldChange]
@@ -193,7 +232,8 @@ class Writes:
     async def _shown(self, errand: Errand, outcome: Outcome) -> Written:
         problems = [Problem(tuple(e["field"]), e["message"], e["code"], e.get("hint")) for e in outcome.user_errors]
         document = None
-        if outcome.state is State.APPLIED and outcome.record_id and outcome.record_module:
+        overtaken = any(problem.code == Conflict.code for problem in problems)
+        if (outcome.state is State.APPLIED or overtaken) and outcome.record_id and outcome.record_module:
             document = await self._readable(errand, outcome)
         state = State.UNCERTAIN if outcome.state is State.INTENT else outcome.state
         return Written(document, state, problems, outcome.audit_event_id)
@@ -207,8 +247,14 @@ class Writes:
     async def _found(self, errand: Errand, outcome: Outcome) -> Document | None:
         """The record as written, None when it has not been; `Conflict` when that cannot be told."""
         kind = _kind(outcome)
+        if "invoices" in outcome.details:
+            return await self._life_cycle.billed(errand, outcome)
+        if outcome.record_id and "act" in outcome.details:
+            return await self._life_cycle.done(errand, kind, outcome)
         if outcome.record_id:
             return await self._changed(errand, kind, outcome, outcome.record_id)
+        if "party_id" not in outcome.details:
+            return None  # before a conversion is sent, whose it will be is noted
         newest = {"sort_column": "created_time", "sort_order": "D"} if kind.sort else {}
         asked = {f"{kind.party}_id": outcome.details["party_id"], **newest}
         for page in range(1, PAGES + 1):
@@ -250,8 +296,8 @@ class Writes:
         raise Conflict("Somebody has changed the record since; whether this change came first cannot be told.")
 
 
-_Attempt = Callable[[Outcome, list[FieldChange]], Awaitable[Document]]
-"""Makes the write; what it will change is told before anything is sent."""
+Wrote = Callable[[str, Document], Awaitable[None]]
+"""(the organization's id, the record)"""
 _ATTRIBUTES = {"discount": "discount_total"}
 
 
@@ -292,22 +338,16 @@ def _about(kind: Kind, record_id: str | None = None) -> dict[str, Any]:
     return {"product": kind.product, "subject": Subject(kind.module, record_id)}
 
 
+def _acting(kind: Kind, act: Act, record_id: str | None = None) -> Action:
+    return Action(name=f"{kind.module}.{act.name}", permission=act.requires, **_about(kind, record_id))
+
+
 def _kind(outcome: Outcome) -> Kind:
     return next(kind for kind in KINDS.values() if kind.module == outcome.record_module)
 
 
 def _marks(errand: Errand, outcome: Outcome) -> dict[str, str]:
-    """Our reference of the write; and who acts, where the product would only know the owner."""
-    viewer = errand.viewer
-    product = outcome.product
-    acts = product is not None and viewer.access_to(product).kind is AccessKind.INTEGRATION_USER
-    marks = {viewer.reference_field: outcome.id, viewer.acting_user_field: viewer.email if acts else ""}
-    return {field: text for field, text in marks.items() if field and text}
-
-
-def _own(errand: Errand) -> tuple[str, ...]:
-    """The custom fields in which the gateway itself tells the products who acts, and for which write."""
-    return (errand.viewer.reference_field, errand.viewer.acting_user_field)
+    return marks.marks(errand.viewer, outcome.product, outcome.id)
 
 
 def _check_key(key: str) -> None:
@@ -320,9 +360,10 @@ def _digest(action: Action, draft: Values) -> str:
     return sha256(msgspec.json.encode([action.name, action.subject.id, draft], order="sorted")).hexdigest()
 
 
-def _problem(error: GatewayError) -> Problem:
+def _problem(error: GatewayError, field: str) -> Problem:
     said = error.details.get("productMessage")
-    return Problem(("input",), f"{error.message} {said}".strip() if said else error.message, error.code, error.hint)
+    path = (isinstance(error, BadUserInput) and error.field) or (field,)
+    return Problem(path, f"{error.message} {said}".strip() if said else error.message, error.code, error.hint)
 
 
 def _json(problem: Problem) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import and_, exists, or_
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import col, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -24,12 +24,14 @@ from services.migration.moves import Job, Superseded
 from services.migration.states import ItemState, State, Step
 from services.migration.values import Purpose
 from services.policy import Product, Viewer
-from services.storage.engine import Database
+from services.storage.engine import Database, first
 from services.storage.models import Connection, now
 from services.storage.rollout import Migration, MigrationItem
 
 log = structlog.get_logger(__name__)
 
+OUTAGES = (OperationalError, InterfaceError)
+"""The database's trouble, which is not the member's."""
 Move = Callable[[AsyncSession, Job, MigrationItem], Awaitable[None]]
 """Settles one item in the transaction that holds it, or raises and leaves it."""
 
@@ -65,11 +67,14 @@ class Work:
         async with self._database.session() as session:
             return [*await session.exec(live), *await session.exec(late)]
 
-    async def lane(self, migration_id: str) -> bool:
-        """Move one member after the other for a while; whether there may be more to do at once."""
+    async def lane(self, migration_id: str, number: int | None = None) -> bool:
+        """Move one member after the other for a while; whether there may be more to do at once.
+
+        Of those with the same number one goes on, the others end; it is free again as soon as that one is dead.
+        """
         job, until = await self._begun(migration_id), monotonic() + self._pace.turn
         while job is not None and monotonic() < until:
-            if not await self._one(job):
+            if not await self._one(job, number):
                 await self._finish(job)
                 return False
         return job is not None
@@ -94,24 +99,23 @@ class Work:
             return await self._identity.member(organization_id, requested_by)
         return moves.gateway(organization_id)
 
-    async def _one(self, job: Job) -> bool:
+    async def _one(self, job: Job, number: int | None) -> bool:
         """Take an item and settle it, or put it off; False when there is none to take."""
-        taken: MigrationItem | None = None
+        taken: str | None = None
         try:
             async with self._database.session() as session:
-                taken = await _take(session, job.id)
-                if taken is not None:
-                    await self._settle(session, job, taken)
+                item = await _take(session, job.id, number)
+                if item is not None:
+                    taken = item.id
+                    await self._settle(session, job, item)
                     await ledger.tell(session, job.id)
         except Superseded:
             return True
-        except DBAPIError:
-            raise  # the database's trouble is not the member's
         except Exception as error:
-            if taken is None:
+            if taken is None or isinstance(error, OUTAGES):
                 raise
-            log.exception("a member could not be moved", migration=job.id, item=taken.id)
-            await self._put_off_alone(job, taken.id, error)
+            log.exception("a member could not be moved", migration=job.id, item=taken)
+            await self._put_off_alone(job, taken, error)
         return taken is not None
 
     async def _settle(self, session: AsyncSession, job: Job, item: MigrationItem) -> None:
@@ -144,11 +148,12 @@ class Work:
 
     async def _finish(self, job: Job) -> None:
         """Complete the migration when nobody is left."""
-        left = exists().where(col(MigrationItem.migration_id) == job.id, col(MigrationItem.state) == ItemState.PENDING)
         async with self._database.session() as session:
+            if await _left(session, job.id):
+                return
             await ledger.hold(session, job.id)
             migration = await ledger.row(session, job.organization_id, job.id)
-            if migration.state != State.RUNNING or (await session.exec(select(left))).one():
+            if migration.state != State.RUNNING or await _left(session, job.id):
                 return
             ledger.advance(migration, Step.FINISH)
             if job.purpose is Purpose.WINDOW_CLOSED:
@@ -162,8 +167,10 @@ class _Stumbled(GatewayError):
     code = "UPSTREAM_UNAVAILABLE"
 
 
-async def _take(session: AsyncSession, migration_id: str) -> MigrationItem | None:
+async def _take(session: AsyncSession, migration_id: str, number: int | None) -> MigrationItem | None:
     """An item that is due, locked until the transaction ends, and of which nobody else has hold."""
+    if number is not None and not await first(session, f"lane {number} of {migration_id}"):
+        return None
     pending = and_(col(Migration.state) == State.RUNNING, col(MigrationItem.state) == ItemState.PENDING)
     going_on = col(Migration.state).in_([State.RUNNING, State.COMPLETED])
     query = (
@@ -179,6 +186,14 @@ async def _take(session: AsyncSession, migration_id: str) -> MigrationItem | Non
         .with_for_update(skip_locked=True, of=MigrationItem)
     )
     return (await session.exec(query)).one_or_none()
+
+
+async def _left(session: AsyncSession, migration_id: str) -> bool:
+    """Whether somebody has no result yet."""
+    pending = exists().where(
+        col(MigrationItem.migration_id) == migration_id, col(MigrationItem.state) == ItemState.PENDING
+    )
+    return bool((await session.exec(select(pending))).one())
 
 
 def _consented_since() -> Any:

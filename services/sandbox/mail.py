@@ -9,8 +9,10 @@ from services.sandbox.desk import Body, Desk, Work, done, success
 from services.sandbox.documents import invalid
 from services.sandbox.kinds import Kind
 from services.sandbox.paperwork import found
+from services.sandbox.pdf import printed
 
 MOST_AT_ONCE = 10
+_ADDRESSES = ("to_mail_ids", "cc_mail_ids", "bcc_mail_ids")
 
 
 def content(kind: Kind) -> Work:
@@ -56,14 +58,26 @@ def send(kind: Kind) -> Work:
         _check(desk.optional, body)
         moves.sent(kind, body, desk.stamp, desk.today)
         desk.put(kind.name, body)
+        _keep(kind, body, desk)
         return done(kind.messages["email"])
 
     return work
 
 
+def _keep(kind: Kind, body: Body, desk: Desk) -> None:
+    """What has left, the newest last, under the document's id; without a sender it is the user himself."""
+    own = body[kind.id_key]
+    kept = desk.find("mails", own) or {"transaction_id": own, "mails": []}
+    by_organization = desk.optional.get("send_from_org_email_id") is True
+    sender = f"accounts@{desk.organization.key}.example" if by_organization else desk.caller.email
+    told = {**_draft(kind, body, desk), **desk.optional, "from": sender, "pdf": printed(kind, body).decode("latin-1")}
+    names = ("from", *_ADDRESSES, "subject", "body", "pdf")
+    desk.put("mails", kept | {"mails": [*kept["mails"], {name: told.get(name) for name in names}]})
+
+
 def _check(given: Body, document: Body) -> None:
     """Without receivers the document's contact persons get the mail; there must be somebody."""
-    for name in ("to_mail_ids", "cc_mail_ids", "bcc_mail_ids"):
+    for name in _ADDRESSES:
         addresses = given.get(name, [])
         if not isinstance(addresses, list) or not all(isinstance(each, str) and "@" in each for each in addresses):
             raise invalid(name)

@@ -19,6 +19,12 @@ def make(kind: Kind, body: dict[str, Any], move: Move, stamp: Stamp, today: str)
     documents.touch(body, stamp)
 
 
+def decidable(kind: Kind, body: dict[str, Any], stamp: Stamp) -> None:
+    """Who is no administrator does not decide on what he submitted himself: an assumption of ours."""
+    if body["submitter_id"] == stamp.user_id:
+        raise refused(WRONG_STATUS, f"The {kind.singular} was submitted by yourself.")
+
+
 def _sign(body: dict[str, Any], move: Move, stamp: Stamp) -> None:
     if move.path == "submit":
         body["submitter_id"] = stamp.user_id

@@ -8,7 +8,7 @@ from sqlalchemy import Text, type_coerce
 from sqlmodel import col, select
 from starlette.responses import Response
 
-from services.sandbox import conversions, custom_fields, documents, exact, listing, lists, moves, records, totals
+from services.sandbox import conversions, custom_fields, documents, exact, listing, lists, moves, pdf, records, totals
 from services.sandbox.desk import Body, Desk, Work, created, done, party_of
 from services.sandbox.documents import invalid
 from services.sandbox.errors import WRONG_STATUS, refused
@@ -77,6 +77,8 @@ def _sums(desk: Desk, where: list[Condition]) -> dict[str, Any]:
 def one(kind: Kind) -> Work:
     def work(desk: Desk) -> Response:
         desk.allow(kind.name, "view")
+        if desk.query.get("accept") == "pdf":
+            return Response(pdf.printed(kind, found(kind, desk)), media_type="application/pdf")
         text = records.read_text(desk.session, desk.organization_id, kind.name, desk.path["id"])
         if text is None:
             raise refused(1002, kind.messages["missing"])
@@ -195,6 +197,8 @@ def move(kind: Kind, step: Move) -> Work:
     def work(desk: Desk) -> Response:
         desk.allow(kind.name, step.permission)
         body = found(kind, desk)
+        if step.permission == "approve" and desk.caller.role.name != "Admin":
+            moves.decidable(kind, body, desk.stamp)
         moves.make(kind, body, step, desk.stamp, desk.today)
         desk.put(kind.name, body)
         return done(step.message)

@@ -80,6 +80,7 @@ _COLUMNS: Mapping[str, Mapping[str, str]] = {
     "products": _BILLED | {"id": "product_id", "name": "name", "status": "status"},
     "activities": {"id": "subscription_id"},
     "comments": {"id": "transaction_id"},
+    "mails": {"id": "transaction_id"},
     "crm_accounts": {"id": "id", "name": "Account_Name"},
     "crm_contacts": {"id": "id", "name": "Full_Name"},
 }

@@ -72,6 +72,11 @@ async def alone(session: AsyncSession, what: str) -> None:
     await session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(what, 0))))
 
 
+async def first(session: AsyncSession, what: str) -> bool:
+    """Whether nobody else is `alone` with the same; if so, one is so from here on."""
+    return bool((await session.exec(select(func.pg_try_advisory_xact_lock(func.hashtextextended(what, 0))))).one())
+
+
 async def beside(session: AsyncSession, what: str) -> None:
     """Go on with others who go `beside`, while nobody is `alone` with the same; who waits to be is let in first."""
     await session.exec(select(func.pg_advisory_xact_lock_shared(func.hashtextextended(what, 0))))

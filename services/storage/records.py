@@ -150,3 +150,15 @@ class RecordPull(Table, table=True):
     rows: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     calls: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     last_error: str | None = None
+
+
+class RecordSpending(Table, table=True):
+    """The calls that the copy has made in a minute (UTC), in one product of an organization."""
+
+    __tablename__ = "record_spending"
+    __table_args__ = (ForeignKeyConstraint(["organization_id"], ["organizations.id"]),)
+
+    organization_id: str = Field(primary_key=True)
+    product: str = Field(primary_key=True)
+    minute: datetime = Field(sa_type=Instant)
+    calls: int

@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import ceil
 from time import monotonic
 
@@ -39,126 +39,165 @@ class _Turn:
     answer: asyncio.Future[float | None]
 
 
-@dataclass(slots=True)
-class _Purse:
+class Purse:
     """What one organization has spent in one product, and who waits: people in turn, each with his own queue."""
 
-    allowance: Allowance
-    in_flight: int = 0
-    sent: deque[float] = field(default_factory=deque)
-    closed_until: float = 0.0
-    waiting: dict[str, deque[_Turn]] = field(default_factory=dict)
-    timer: asyncio.TimerHandle | None = None
+    def __init__(self, allowance: Allowance) -> None:
+        self.allowance = allowance
+        self.in_flight = 0
+        self.closed_until = 0.0
+        self.spent: deque[float] = deque()
+        self.day: tuple[int, float] | None = None
+        self._waiting: dict[str, deque[_Turn]] = {}
+        self._timer: asyncio.TimerHandle | None = None
 
     def opens_at(self, now: float) -> float:
         """When the next call is allowed as far as time goes."""
-        per_minute, sent = self.allowance.per_minute, self.sent
-        while sent and sent[0] <= now - MINUTE:
-            sent.popleft()
-        if per_minute is not None and len(sent) >= per_minute:
-            return max(self.closed_until, sent[0] + MINUTE)
+        per_minute, spent = self.allowance.per_minute, self.spent
+        self._forget(now)
+        if per_minute is not None and len(spent) >= per_minute:
+            return max(self.closed_until, spent[0] + MINUTE)
         return self.closed_until
 
-    def spend(self, now: float) -> None:
+    def has_place(self, now: float) -> bool:
+        """Whether one more may be under way."""
+        return self.in_flight < self.allowance.at_once and (
+            self.day is None or now >= self.day[1] or self.in_flight < self.day[0]
+        )
+
+    async def enter(self, key: Key, person: str, deadline: float) -> None:
+        """Wait for a call's turn; raises `UpstreamRateLimited` when it cannot come before the deadline."""
+        now = monotonic()
+        opens_at = self.opens_at(now)
+        if opens_at >= deadline:
+            raise limited(key, opens_at - now)
+        if not self._waiting and opens_at <= now and self.has_place(now):
+            self._spend(now)
+            return
+        await self._wait(key, person, deadline)
+
+    def leave(self) -> None:
+        """One call less is under way."""
+        self.in_flight -= 1
+        if self._waiting:
+            self._let_in()
+
+    def told(self, left: int, seconds: float) -> None:
+        """The product says how many calls of the day are left, and when it ends."""
+        now = monotonic()
+        if self.day is not None and now < self.day[1]:
+            left = min(left, self.day[0])
+        self.day = left, now + seconds
+        if not left:
+            self.close(seconds)
+
+    def close(self, seconds: float) -> None:
+        """Let nothing pass for so long."""
+        self.closed_until = max(self.closed_until, monotonic() + seconds)
+
+    def _forget(self, now: float) -> None:
+        while self.spent and self.spent[0] <= now - MINUTE:
+            self.spent.popleft()
+
+    def _spend(self, now: float) -> None:
         self.in_flight += 1
         if self.allowance.per_minute is not None:
-            self.sent.append(now)
+            self.spent.append(now)
 
-    def next_in_turn(self) -> _Turn | None:
+    async def _wait(self, key: Key, person: str, deadline: float) -> None:
+        turn = _Turn(deadline, asyncio.get_running_loop().create_future())
+        self._waiting.setdefault(person, deque()).append(turn)
+        self._let_in()
+        try:
+            async with asyncio.timeout(deadline - monotonic()):
+                late = await turn.answer
+        except (TimeoutError, asyncio.CancelledError) as error:
+            self._give_back(turn)
+            if isinstance(error, TimeoutError):
+                raise limited(key, self.opens_at(monotonic()) - monotonic()) from error
+            raise
+        if late is not None:
+            raise limited(key, late)
+
+    def _give_back(self, turn: _Turn) -> None:
+        """A turn that came in the same moment as its owner went is paid for already."""
+        if not turn.answer.cancelled() and turn.answer.result() is None:
+            self.leave()
+
+    def _let_in(self) -> None:
+        now = monotonic()
+        while self._waiting and self.has_place(now):
+            opens_at = self.opens_at(now)
+            if opens_at > now:
+                self._dismiss(now, opens_at)
+                self._wake(opens_at - now)
+                return
+            turn = self._next_in_turn()
+            if turn is not None:
+                self._spend(now)
+                turn.answer.set_result(None)
+
+    def _next_in_turn(self) -> _Turn | None:
         """The first call of the person whose turn it is; he goes to the end of the line."""
-        while self.waiting:
-            person, turns = next(iter(self.waiting.items()))
-            del self.waiting[person]
+        while self._waiting:
+            person, turns = next(iter(self._waiting.items()))
+            del self._waiting[person]
             while turns and turns[0].answer.done():
                 turns.popleft()
             if turns:
                 turn = turns.popleft()
                 if turns:
-                    self.waiting[person] = turns
+                    self._waiting[person] = turns
                 return turn
         return None
 
-    def dismiss(self, now: float, opens_at: float) -> None:
+    def _dismiss(self, now: float, opens_at: float) -> None:
         """Tell those who cannot wait until the budget opens, so that they need not wait for nothing."""
-        for turns in self.waiting.values():
+        for turns in self._waiting.values():
             for turn in turns:
                 if turn.deadline <= opens_at and not turn.answer.done():
                     turn.answer.set_result(opens_at - now)
 
+    def _wake(self, seconds: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._let_in)
+
 
 class Budget:
-    """Every call enters and leaves. Kept in this process; one that replicas share has the same methods."""
+    """Every call enters and leaves. Kept in this process; `leases.SharedBudget` is shared by all."""
 
     def __init__(self, allowances: Mapping[Product, Allowance] = ALLOWANCES) -> None:
         self._allowances = allowances
-        self._purses: dict[Key, _Purse] = {}
+        self._purses: dict[Key, Purse] = {}
 
     async def enter(self, key: Key, person: str, deadline: float) -> None:
         """Wait for a call's turn; raises `UpstreamRateLimited` when it cannot come before the deadline."""
-        purse, now = self._purse(key), monotonic()
-        opens_at = purse.opens_at(now)
-        if opens_at >= deadline:
-            raise limited(key, opens_at - now)
-        if not purse.waiting and opens_at <= now and purse.in_flight < purse.allowance.at_once:
-            purse.spend(now)
-            return
-        await self._wait(key, purse, person, deadline)
+        await self._purse(key).enter(key, person, deadline)
 
     def leave(self, key: Key) -> None:
         """The call has been answered, or will not be."""
-        purse = self._purse(key)
-        purse.in_flight -= 1
-        if purse.waiting:
-            self._let_in(purse)
+        self._purse(key).leave()
+
+    def told(self, key: Key, left: int, seconds: float) -> None:
+        """The product says with an answer how many calls of the day are left, and in how many seconds it ends.
+
+        To be called before the call leaves.
+        """
+        self._purse(key).told(left, seconds)
 
     def close(self, key: Key, seconds: float) -> None:
         """The product refused a call: let nothing pass for so long."""
-        purse = self._purse(key)
-        purse.closed_until = max(purse.closed_until, monotonic() + seconds)
+        self._purse(key).close(seconds)
 
-    def _purse(self, key: Key) -> _Purse:
+    def _purse(self, key: Key) -> Purse:
         purse = self._purses.get(key)
         if purse is None:
-            purse = self._purses[key] = _Purse(self._allowances[key[0]])
+            purse = self._purses[key] = self._opened(key)
         return purse
 
-    async def _wait(self, key: Key, purse: _Purse, person: str, deadline: float) -> None:
-        turn = _Turn(deadline, asyncio.get_running_loop().create_future())
-        purse.waiting.setdefault(person, deque()).append(turn)
-        self._let_in(purse)
-        try:
-            async with asyncio.timeout(deadline - monotonic()):
-                late = await turn.answer
-        except (TimeoutError, asyncio.CancelledError) as error:
-            self._give_back(key, turn)
-            if isinstance(error, TimeoutError):
-                raise limited(key, purse.opens_at(monotonic()) - monotonic()) from error
-            raise
-        if late is not None:
-            raise limited(key, late)
-
-    def _give_back(self, key: Key, turn: _Turn) -> None:
-        """A turn that came in the same moment as its owner went is paid for already."""
-        if not turn.answer.cancelled() and turn.answer.result() is None:
-            self.leave(key)
-
-    def _let_in(self, purse: _Purse) -> None:
-        now = monotonic()
-        while purse.waiting and purse.in_flight < purse.allowance.at_once:
-            opens_at = purse.opens_at(now)
-            if opens_at > now:
-                purse.dismiss(now, opens_at)
-                self._wake(purse, opens_at - now)
-                return
-            turn = purse.next_in_turn()
-            if turn is not None:
-                purse.spend(now)
-                turn.answer.set_result(None)
-
-    def _wake(self, purse: _Purse, seconds: float) -> None:
-        if purse.timer is not None:
-            purse.timer.cancel()
-        purse.timer = asyncio.get_running_loop().call_later(seconds, self._let_in, purse)
+    def _opened(self, key: Key) -> Purse:
+        return Purse(self._allowances[key[0]])
 
 
 def limited(key: Key, seconds: float) -> UpstreamRateLimited:

@@ -85,6 +85,7 @@ class _Job:
     person: str
     calls: list[UpstreamCall]
     key: Key
+    verbatim: bool = False
 
     @property
     def writes(self) -> bool:
@@ -150,16 +151,35 @@ class Client:
         *,
         params: Mapping[str, str] | None = None,
         errand: Errand | None = None,
+        alone: bool = False,
     ) -> T:
         """Read; equal reads under the same access share one call, so what is returned must not be changed.
+
+        One that reads `alone` sees what was written before it began.
 
         Raises `GatewayError`: UpstreamUnavailable, UpstreamRateLimited, UpstreamRejected, Forbidden, NotFound,
         DeadlineExceeded.
         """
         job = self._job(connection, "GET", path, params, None, errand)
+        if alone:
+            return await self._carried_out(job, decode)
         key = (connection.id, path, job.query, decode)
         value: T = await self._flights.share(key, job.deadline, lambda: self._carried_out(job, decode))
         return value
+
+    async def file(
+        self,
+        connection: Connection,
+        path: str,
+        decode: Callable[[bytes], T],
+        *,
+        params: Mapping[str, str] | None = None,
+        errand: Errand | None = None,
+    ) -> T:
+        """Read something that is not JSON: `decode` gets the very bytes. Raises as `get` does."""
+        job = self._job(connection, "GET", path, params, None, errand)
+        job.verbatim = True
+        return await self._carried_out(job, decode)
 
     async def write(
         self,
@@ -259,10 +279,10 @@ class Client:
         try:
             received = await self._sent(job, token)
             status = received.status
+            self._heed(job.key, received)
         finally:
             self._budget.leave(job.key)
             job.note(status, started)
-        self._heed(job.key, received)
         return received
 
     async def _sent(self, job: _Job, token: Token) -> Received:
@@ -280,8 +300,9 @@ class Client:
             self._circuits.failed(key)
             return
         self._circuits.worked(key)
-        if received.headers.get("x-rate-limit-remaining") == "0":
-            self._budget.close(key, seconds(received.headers.get("x-rate-limit-reset")) or 1.0)
+        left = received.headers.get("x-rate-limit-remaining", "")
+        if left.isdecimal():
+            self._budget.told(key, int(left), seconds(received.headers.get("x-rate-limit-reset")) or 1.0)
 
     async def _overcome(self, job: _Job, token: Token, refusal: Refusal, attempt: int) -> None:
         """Return when the call may be made again; raise what the refusal means otherwise."""
@@ -311,7 +332,7 @@ def _read(job: _Job, received: Received, decode: Callable[[bytes], T]) -> T:
     if received.status >= httpx.codes.MULTIPLE_CHOICES:
         raise _refused(job, received)
     try:
-        value = decode(_absent(received.body) or b"{}")
+        value = decode(received.body if job.verbatim else _absent(received.body) or b"{}")
     except DecodeError as error:
         raise _unreadable(job, received) from error
     if isinstance(value, Envelope) and value.code not in SUCCESS:

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
-from msgspec import Struct
+from msgspec import DecodeError, Raw, Struct, field
+from msgspec.json import Decoder
 from msgspec.structs import asdict
 
 from services.documents import Document, Subscription
@@ -14,7 +16,7 @@ from services.kinds import Kind
 from services.policy import Product, Viewer
 from services.upstream.auth import Connection
 from services.upstream.client import Client
-from services.upstream.envelopes import LARGEST_PAGE, Rows, one_of, page_of
+from services.upstream.envelopes import LARGEST_PAGE, Envelope, Rows, one_of, page_of
 
 AT_ONCE = 100
 """Ids in one multi-get (facts §1.5)."""
@@ -38,6 +40,54 @@ class _FullSubscription(Subscription, kw_only=True):
     customer: _Party | None = None
 
 
+class Receiver(Struct):
+    """Somebody whom the product would write to; `selected`: unless told otherwise."""
+
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    selected: bool = False
+
+    @property
+    def name(self) -> str | None:
+        """Both names."""
+        return " ".join(filter(None, (self.first_name, self.last_name))) or None
+
+
+class Letter(Struct):
+    """The product's default mail for a record; the body is HTML."""
+
+    subject: str | None = None
+    body: str | None = None
+    to_contacts: list[Receiver] = []
+    file_name: str | None = None
+
+
+class _LetterAnswer(Envelope, kw_only=True):
+    """The letter of an invoice lies in `data`, those of the others beside the code; both are read for all."""
+
+    data: Letter | None = None
+    subject: str | None = None
+    body: str | None = None
+    to_contacts: list[Receiver] = field(default_factory=list)
+    file_name: str | None = None
+
+    @property
+    def letter(self) -> Letter:
+        return self.data or Letter(self.subject, self.body, self.to_contacts, self.file_name)
+
+
+def _printed(body: bytes) -> bytes:
+    if not body.startswith(b"%PDF-"):
+        raise DecodeError("not a PDF")
+    return body
+
+
+_told = Decoder(Envelope).decode
+_exact = Decoder(dict[str, Any], float_hook=Decimal).decode
+_letter = Decoder(_LetterAnswer).decode
+
+
 class Documents:
     """Reads and writes documents under the access of the errand's viewer."""
 
@@ -57,6 +107,12 @@ class Documents:
         """The full record; raises `NotFound`."""
         return _complete(await self._get(errand, kind, f"/{kind.path}/{id}", _one(kind)))
 
+    async def present(self, errand: Errand, kind: Kind, id: str) -> Document:  # noqa: A002
+        """The full record as it is now: not as a read tells that was under way before; raises `NotFound`."""
+        connection = await self._credentials.for_viewer(errand.viewer, kind.product)
+        path, decode = f"/{kind.path}/{id}", _one(kind)
+        return _complete(await self._client.get(connection, path, decode, errand=errand, alone=True))
+
     async def several(self, errand: Errand, kind: Kind, ids: Iterable[str]) -> dict[str, Document | GatewayError]:
         """Full records by id. What does not exist is absent; an id that could not be asked for has its error."""
         wanted = list(dict.fromkeys(ids))
@@ -74,6 +130,51 @@ class Documents:
         """Change a record. Raises `AnswerLost`."""
         return await self._write(errand, kind, "PUT", f"/{kind.path}/{id}", body)
 
+    async def act(
+        self,
+        errand: Errand,
+        kind: Kind,
+        id: str,  # noqa: A002
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Do something to a record: `POST …/{path}`, whose answers hold no record. Raises `AnswerLost`."""
+        connection = await self._credentials.for_viewer(errand.viewer, kind.product)
+        path = f"/{kind.path}/{id}/{path}"
+        await self._client.write(connection, "POST", path, _told, body=body, params=params, errand=errand)
+
+    async def instantly(self, errand: Errand, kind: Kind, path: str, params: Mapping[str, str]) -> Document:
+        """Make a record of another one, without a body: `POST /{kind}/{path}`. Raises `AnswerLost`."""
+        return await self._write(errand, kind, "POST", f"/{kind.path}/{path}", None, params)
+
+    async def set_custom_fields(self, errand: Errand, kind: Kind, id: str, values: Mapping[str, str]) -> None:  # noqa: A002
+        """Set custom fields of a record by API name, whatever its status. Raises `AnswerLost`."""
+        fields = [{"api_name": name, "value": value} for name, value in values.items()]
+        if kind.product is Product.BILLING:
+            return await self.act(errand, kind, id, "customfields", body={"custom_fields": fields})
+        connection = await self._credentials.for_viewer(errand.viewer, kind.product)
+        path = f"/{kind.singular}/{id}/customfields"
+        await self._client.write(connection, "PUT", path, _told, body=fields, errand=errand)
+        return None
+
+    async def wire(self, errand: Errand, kind: Kind, id: str) -> dict[str, Any]:  # noqa: A002
+        """The full record under the product's own keys, numbers as exact decimals; raises `NotFound`."""
+        answer = await self._get(errand, kind, f"/{kind.path}/{id}", one_of(kind.singular, Raw))
+        return _exact(answer.record)
+
+    async def pdf(self, errand: Errand, kind: Kind, id: str) -> bytes:  # noqa: A002
+        """The record as the product prints it."""
+        connection = await self._credentials.for_viewer(errand.viewer, kind.product)
+        path = f"/{kind.path}/{id}"
+        return await self._client.file(connection, path, _printed, params={"accept": "pdf"}, errand=errand)
+
+    async def letter(self, errand: Errand, kind: Kind, id: str) -> Letter:  # noqa: A002
+        """What the product would write when mailing the record."""
+        answer: _LetterAnswer = await self._get(errand, kind, f"/{kind.path}/{id}/email", _letter)
+        return answer.letter
+
     async def _get(
         self,
         errand: Errand,
@@ -85,9 +186,20 @@ class Documents:
         connection = await self._credentials.for_viewer(errand.viewer, kind.product)
         return await self._client.get(connection, path, decode, params=params, errand=errand)
 
-    async def _write(self, errand: Errand, kind: Kind, method: str, path: str, body: Mapping[str, Any]) -> Document:
+    async def _write(
+        self,
+        errand: Errand,
+        kind: Kind,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None,
+        params: Mapping[str, str] | None = None,
+    ) -> Document:
         connection = await self._credentials.for_viewer(errand.viewer, kind.product)
-        return _complete(await self._client.write(connection, method, path, _one(kind), body=body, errand=errand))
+        decode = _one(kind)
+        return _complete(
+            await self._client.write(connection, method, path, decode, body=body, params=params, errand=errand)
+        )
 
     async def _each(self, errand: Errand, kind: Kind, ids: Sequence[str]) -> dict[str, Document | GatewayError]:
         answers = await asyncio.gather(*(self._tried(errand, kind, id) for id in ids))  # noqa: A001

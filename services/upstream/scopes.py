@@ -27,6 +27,7 @@ SCOPES: Mapping[Product, tuple[str, ...]] = {
         *(f"ZohoSubscriptions.subscriptions.{operation}" for operation in _WORK),
         "ZohoSubscriptions.customers.READ",
         "ZohoSubscriptions.plans.READ",
+        "ZohoSubscriptions.addons.READ",
         "ZohoSubscriptions.settings.READ",
     ),
 }

@@ -33,9 +33,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
     parser.add_argument("--users", type=int, default=1000, help="how many are migrated")
-    parser.add_argument(
-        "--licensed", type=int, default=60, help="how many of them are users of Books"
-    )
+    parser.add_argument("--licensed", type=int, default=60, help="how many of them are users of Books")
     parser.add_argument("--kills", type=int, default=20, help="kill -9 at so many random moments")
     parser.add_argument("--outage", type=float, default=5.0, help="seconds for which PostgreSQL is stopped")
     parser.add_argument("--seed", type=int, default=1, help="of the random moments")

@@ -93,7 +93,7 @@ def test_a_head_that_does_not_arrive_is_not_waited_for(tmp_path: Path) -> None:
         with httpx.Client(base_url=address) as client:
             assert [client.get("/healthz").status_code for _ in range(3)] == [200, 200, 200]
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=20) == 0, process.stdout.read()
     wait_until_gone(tmp_path)
 
 
@@ -113,7 +113,7 @@ def test_a_worker_works_until_it_is_told_to_end(own_gateway: Gateway) -> None:
     with pytest.raises(psutil.TimeoutExpired):
         process.wait(timeout=4)
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=20) == 0, process.stdout.read()
     assert "Traceback" not in process.stdout.read()
     process.stdout.close()
 
@@ -153,7 +153,7 @@ def test_it_serves_stops_on_ctrl_c_with_nothing_left_and_comes_back_after_kill_9
         later_start = time.monotonic() - started
         assert asked(address, signed, "{ viewer { id } }") == before
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=20) == 0, process.stdout.read()
     wait_until_gone(data)
     assert first_start < START_SECONDS
     assert later_start < START_SECONDS / 3

@@ -51,8 +51,12 @@ LACKS = {
     "approver": {"subscriptions.view": ["BILLING_ROLE"]},
     "assigned": {"invoices.approve": ["BOOKS_ROLE"]},
     "billing": {"invoices.view": ["BOOKS_ROLE"], "subscriptions.approve": ["BILLING_ROLE"]},
-    "sales": {"invoices.approve": ["INTEGRATION_GRANT"], "invoices.email": ["INTEGRATION_GRANT"]},
-    "estimator": {"invoices.create": ["INTEGRATION_GRANT"], "salesOrders.edit": ["INTEGRATION_GRANT"]},
+    "sales": {"invoices.approve": ["INTEGRATION_GRANT"]},
+    "estimator": {
+        "invoices.email": ["INTEGRATION_GRANT"],
+        "invoices.create": ["INTEGRATION_GRANT"],
+        "salesOrders.edit": ["INTEGRATION_GRANT"],
+    },
     "legacy": {"integration.manage": ["CRM_PROFILE"]},
     "readonly": {
         "invoices.view.balance": ["CRM_PROFILE"],

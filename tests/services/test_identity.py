@@ -138,7 +138,7 @@ async def test_an_integration_user_has_his_capability_set_and_sees_customers(com
     assert access.kind is AccessKind.INTEGRATION_USER
     assert access.app_url is None
     assert {module: sorted(grant.actions) for module, grant in access.grants.items()} == {
-        "estimates": ["create", "edit", "view"],
+        "estimates": ["create", "edit", "email", "view"],
         "invoices": ["view"],
         "salesOrders": ["view"],
         "purchaseOrders": ["view"],

@@ -1,13 +1,13 @@
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from services.errors import UpstreamUnavailable
-from services.jobs import Duties, Jobs
+from services.jobs import LANES, Duties, Jobs
 from services.storage.engine import Database
 
 
@@ -125,3 +125,17 @@ async def test_a_worker_does_what_is_due_by_the_clock(own_database: Database, di
             await diary.complete.wait()
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_a_lane_goes_on_until_there_is_nothing_more_to_do(own_database: Database, diary: Diary) -> None:
+    moved: list[tuple[str, int]] = []
+
+    async def move(migration_id: str, lane: int) -> bool:
+        moved.append((migration_id, lane))
+        return moved.count((migration_id, lane)) < 3
+
+    async with Jobs(own_database, replace(diary.duties(), move=move)).open() as jobs:
+        await jobs.migrate_soon("first")
+        await jobs.migrate_soon("first")
+        await jobs.work_off()
+    assert sorted(moved) == sorted(("first", lane) for lane in range(LANES) for _ in range(3))

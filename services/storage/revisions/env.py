@@ -4,7 +4,7 @@ from typing import Any
 
 from alembic import context
 
-from services.storage import records, rollout  # noqa: F401 - their tables count as well
+from services.storage import budget, records, reports, rollout  # noqa: F401 - their tables count as well
 from services.storage.models import Table
 
 

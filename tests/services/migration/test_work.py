@@ -1,11 +1,17 @@
 import asyncio
 from datetime import timedelta
 
+from sqlmodel.ext.asyncio.session import AsyncSession
+
 from services.candidates import Reason
+from services.migration.moves import Job
 from services.migration.states import ItemState, State
+from services.migration.values import Purpose
+from services.migration.work import Work
 from services.policy import AccessKind, Product
 from services.sandbox.faults import Fault
 from services.storage.models import now
+from services.storage.rollout import MigrationItem
 from tests.services.migration.office import Office, made
 
 
@@ -184,3 +190,24 @@ async def test_progress_tells_when_it_will_be_done_from_the_pace_so_far(office: 
     office.sandbox.clear_faults()
     await _until_migrated(office, run.id, "restricted")
     assert (await office.run(run.id)).estimated_completion_at is None
+
+
+async def test_a_fault_of_our_own_stops_one_member_and_not_the_others(office: Office) -> None:
+    (legacy,) = await office.ids("legacy")
+    moves = office.assembly.migrating.moves
+
+    async def stumbling(session: AsyncSession, job: Job, item: MigrationItem) -> None:
+        if item.member_id == legacy:
+            raise ZeroDivisionError
+        await moves.move(session, job, item)
+
+    run = await office.start("legacy", "sales1")
+    work = Work(office.assembly.database, office.assembly.services.identity, {Purpose.USERS: stumbling})
+    for _ in range(4):
+        await work.lane(run.id)
+        await office.hurry()
+    await work.lane(run.id)
+    items = await office.items(run.id)
+    assert (items["legacy"].state, items["legacy"].attempts) == (ItemState.FAILED, 4)
+    assert items["sales1"].state is ItemState.MIGRATED
+    assert (await office.run(run.id)).state is State.COMPLETED

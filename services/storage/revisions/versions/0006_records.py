@@ -130,8 +130,19 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("organization_id", "module", name=op.f("pk_record_pulls")),
     )
+    op.create_table(
+        "record_spending",
+        sa.Column("organization_id", sa.String(), nullable=False),
+        sa.Column("product", sa.String(), nullable=False),
+        sa.Column("minute", INSTANT, nullable=False),
+        sa.Column("calls", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id"], ["organizations.id"], name=op.f("fk_record_spending_organization_id")
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "product", name=op.f("pk_record_spending")),
+    )
 
 
 def downgrade() -> None:
-    for table in ("record_pulls", "subscription_history", "records", "record_bases"):
+    for table in ("record_spending", "record_pulls", "subscription_history", "records", "record_bases"):
         op.drop_table(table)
