@@ -40,10 +40,12 @@ from services.storage.sealing import Seal
 from services.upstream.auth import Authorization
 from services.upstream.billing import Billing
 from services.upstream.books import Books
-from services.upstream.budget import ALLOWANCES, Allowance, Budget
+from services.upstream.budget import ALLOWANCES, Allowance
 from services.upstream.client import Client
 from services.upstream.crm import Crm
 from services.upstream.documents import Documents
+from services.upstream.leases import SharedBudget
+from services.upstream.ledger import Ledger
 from services.usage import Usage
 from services.writes import Writes
 
@@ -74,7 +76,8 @@ async def assembled(settings: Settings, transport: httpx.AsyncBaseTransport | No
         await database.upgrade()
         credentials = Credentials(database, Seal(settings.keys))
         authorization = Authorization(credentials, zoho.client_id, zoho.client_secret.get_secret_value())
-        client = Client(authorization, transport, budget=Budget(_allowances(settings.upstream)))
+        budget = await stack.enter_async_context(_budget(settings))
+        client = Client(authorization, transport, budget=budget)
         stack.push_async_callback(client.aclose)
         events = Events(database)
         stack.push_async_callback(events.aclose)
@@ -92,11 +95,11 @@ async def assembled(settings: Settings, transport: httpx.AsyncBaseTransport | No
 
 
 @asynccontextmanager
-async def database_of(settings: Settings) -> AsyncIterator[Database]:
+async def database_of(settings: Settings, *, pool_size: int = 10) -> AsyncIterator[Database]:
     """The database at `settings.database_url`, within the block."""
     if settings.database_url is None:
         raise ValueError("the settings are not complete")
-    database = Database(settings.database_url.get_secret_value())
+    database = Database(settings.database_url.get_secret_value(), pool_size=pool_size)
     try:
         yield database
     finally:
@@ -189,6 +192,18 @@ def _jobs(database: Database, services: Services, post: Post, moving: Migrating,
         modules=[source.module for source in services.copy.sources],
     )
     return Jobs(database, duties)
+
+
+@asynccontextmanager
+async def _budget(settings: Settings) -> AsyncIterator[SharedBudget]:
+    """The budget that all processes share, on connections of its own; what it holds is returned in the end."""
+    allowances = _allowances(settings.upstream)
+    async with database_of(settings, pool_size=2) as database:
+        budget = SharedBudget(Ledger(database, allowances), allowances)
+        try:
+            yield budget
+        finally:
+            await budget.aclose()
 
 
 def _allowances(upstream: Upstream) -> Mapping[Product, Allowance]:

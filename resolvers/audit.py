@@ -42,7 +42,7 @@ def _filters(context: Context, where: Any) -> Filters:
         actions=tuple(asked.get("actions", ())),
         outcomes=tuple(state for state in State if _told(state) in outcomes),
         product=asked.get("product"),
-        subject=Subject(module, record_id),
+        subject=Subject(_MODULE.get(module or "", module), record_id),
         request_id=asked.get("request_id"),
         since=asked.get("since"),
         until=asked.get("until"),
@@ -55,8 +55,9 @@ def event_id(event: Event, context: Context) -> str:
 
 
 def actor(event: Event, context: Context) -> Person:
-    """Who did it."""
-    return Person(context.global_id("user", event.actor_id), event.actor_name, event.actor_email)
+    """Who did it; the gateway itself has no id."""
+    user_id = context.global_id("user", event.actor_id) if event.actor_id else None
+    return Person(user_id, event.actor_name, event.actor_email)
 
 
 def credential(event: Event, _context: Context) -> Person | None:
@@ -64,12 +65,17 @@ def credential(event: Event, _context: Context) -> Person | None:
     return Person(None, None, event.credential_email) if event.credential_email else None
 
 
+_KIND = {"users": "user", "migrations": "migration"}
+"""The kinds of global ids, where they are not the module's word."""
+_MODULE = {kind: module for module, kind in _KIND.items()}
+
+
 async def subject(event: Event, context: Context) -> Any:
     """The record it was about, when there is one that the viewer may see."""
     if not (event.subject.module and event.subject.id):
         return None
     try:
-        return await node_of(context, event.subject.module, event.subject.id)
+        return await node_of(context, _KIND.get(event.subject.module, event.subject.module), event.subject.id)
     except NotFound:
         return None
 
@@ -90,7 +96,7 @@ def problems(event: Event, _context: Context) -> list[Problem]:
 
 def subject_id(event: Event, context: Context) -> str | None:
     """The global id of the record it was about."""
-    module, record_id = event.subject.module, event.subject.id
+    module, record_id = _KIND.get(event.subject.module or "", event.subject.module), event.subject.id
     return context.global_id(module, record_id) if module and record_id else None
 
 

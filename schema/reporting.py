@@ -94,7 +94,7 @@ class Report(Node):
     name: str = field(VIEW, description="Its name.")
     folder: str = field(VIEW, description="`Zoho Subscription Reports`, `Shared Reports` or `Private Reports`.")
     system: bool = field(VIEW, description="Whether it is predefined.")
-    description: str = field(VIEW, description="What its figures mean, exactly.")
+    description: str | None = field(VIEW, description="What its figures mean, exactly.")
     based_on: strawberry.ID | None = field(
         VIEW, Derived(resolve.based_on), description="The system report it was made from."
     )

@@ -12,9 +12,9 @@ from services.integration import Integration
 from services.migration.capabilities import Capabilities
 from services.migration.runs import Migrations
 from services.outcomes import Outcomes
-from services.reports.desk import Reports
 from services.records.copy import Copy
 from services.records.readers import Readers
+from services.reports.desk import Reports
 from services.upstream.billing import Billing
 from services.upstream.books import Books
 from services.upstream.crm import Crm

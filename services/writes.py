@@ -200,11 +200,12 @@ class Writes:
         self, outcome: Outcome, record: Document | None, calls: Sequence[Any], changes: Sequence[FieldChange] = ()
     ) -> Outcome:
         record_id, number = (record.id, record.number) if record else (None, None)
-        if record and self._wrote:
-            await self._wrote(outcome.organization_id, record)
-        return await self._outcomes.settle(
+        settled = await self._outcomes.settle(
             outcome.id, State.APPLIED, record_id=record_id, number=number, calls=calls, changes=changes
         )
+        if record and self._wrote:
+            await self._wrote(outcome.organization_id, record)
+        return settled
 
     async def _refused(self, outcome: Outcome, error: GatewayError, calls: Sequence[Any]) -> Written:
         problem = _problem(error, "id" if "act" in outcome.details else "input")

@@ -6,6 +6,7 @@ The demo is set up once. Every gateway then works on a copy of it: a database ma
 import os
 import secrets
 import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -21,6 +22,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory that all workers of this run share."""
     base = tmp_path_factory.getbasetemp()
     return base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+
+
+@pytest.fixture
+def room() -> Iterator[Path]:
+    """A directory for a test's processes: another account's PostgreSQL may enter it, as it may not pytest's own."""
+    with tempfile.TemporaryDirectory(prefix="gateway-", ignore_cleanup_errors=True) as directory:
+        yield Path(directory)
 
 
 @pytest.fixture(scope="session")

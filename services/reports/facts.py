@@ -4,7 +4,7 @@
 Each is written once for a frame: periods, grouping and filters of a report. Reports of one frame share them.
 `{f}` stands for the frame's number, `{start}`, `{end}`, `{bounds}` and `{last}` for its periods (`bucket`: which one,
 counted from 1; 0 is before), `{group}` for what rows are grouped by, `{groups_…}` for all groups of a fact with titles,
-`{narrow}` and `{plans}` for its filters. Where plans are told apart, what a subscription is worth is split into legs,
+`{narrow}` and `{plans}` for its filters, `{scale}` for the units in one of the base currency. Where plans are told apart, what a subscription is worth is split into legs,
 one a plan: `{same}` whether the plan before is the same, `{leg}` the plan, `{legs}` the filter, `{net}` how many
 subscriptions begin (1) or end (-1) to recur, and not only a leg.
 """
@@ -51,14 +51,15 @@ FACTS: Mapping[str, Fact] = {
     ),
     "legs": Fact(
         """
-        SELECT subscription_id, party_id, bucket, {group} AS grp, {leg} AS leg, sum(step) AS step, sum(diff) AS diff
+        SELECT subscription_id, party_id, bucket, {group} AS grp, {leg} AS leg, sum(step)::int AS step,
+               sum(diff)::bigint AS diff
         FROM (
           SELECT subscription_id, party_id, bucket, plan_code, currency,
                  recurring::int - CASE WHEN {same} THEN was_recurring::int ELSE 0 END AS step,
-                 base_mrr - CASE WHEN {same} THEN before_base_mrr ELSE 0 END AS diff
+                 ((base_mrr - CASE WHEN {same} THEN before_base_mrr ELSE 0 END) * {scale})::bigint AS diff
           FROM changes_{f}
           UNION ALL
-          SELECT subscription_id, party_id, bucket, before_plan_code, currency, -1, -before_base_mrr
+          SELECT subscription_id, party_id, bucket, before_plan_code, currency, -1, (-before_base_mrr * {scale})::bigint
           FROM changes_{f} WHERE was_recurring AND NOT {same}
         ) AS sides
         WHERE step <> 0 OR diff <> 0
@@ -69,12 +70,12 @@ FACTS: Mapping[str, Fact] = {
     ),
     "moves": Fact(
         """
-        SELECT bucket, grp, sum(diff) AS net, sum(step) AS net_count,
-               coalesce(sum(diff) FILTER (WHERE begun AND fresh), 0) AS new,
-               coalesce(sum(diff) FILTER (WHERE begun AND NOT fresh), 0) AS reactivation,
-               coalesce(sum(diff) FILTER (WHERE stayed AND diff > 0), 0) AS expansion,
-               coalesce(-sum(diff) FILTER (WHERE stayed AND diff < 0), 0) AS contraction,
-               coalesce(-sum(diff) FILTER (WHERE ended), 0) AS churn,
+        SELECT bucket, grp, sum(diff) / {scale} AS net, sum(step) AS net_count,
+               coalesce(sum(diff) FILTER (WHERE begun AND fresh), 0) / {scale} AS new,
+               coalesce(sum(diff) FILTER (WHERE begun AND NOT fresh), 0) / {scale} AS reactivation,
+               coalesce(sum(diff) FILTER (WHERE stayed AND diff > 0), 0) / {scale} AS expansion,
+               coalesce(-sum(diff) FILTER (WHERE stayed AND diff < 0), 0) / {scale} AS contraction,
+               coalesce(-sum(diff) FILTER (WHERE ended), 0) / {scale} AS churn,
                count(*) FILTER (WHERE begun AND fresh) AS new_count,
                count(*) FILTER (WHERE begun AND NOT fresh) AS reactivated_count,
                count(*) FILTER (WHERE ended) AS churned_count

@@ -53,7 +53,7 @@ def statement(asked: Sequence[Asked], organization_id: str, digits: int) -> Stat
         facts[_frame(one)] += one.definition.facts
     places = {frame: place for place, frame in enumerate(facts)}
     parts: list[str] = []
-    values: dict[str, Any] = {"organization": organization_id, "digits": digits}
+    values: dict[str, Any] = {"organization": organization_id, "digits": digits, "scale": 10**digits}
     for frame, names in facts.items():
         parts += _facts(places[frame], frame, names)
         values |= _values(places[frame], frame)
@@ -92,6 +92,7 @@ def _words(f: int, frame: Frame) -> dict[str, str]:
         "labels": f"CAST(:labels_{f} AS text[])",
         "start": f"CAST(:start_{f} AS date)",
         "end": f"CAST(:end_{f} AS date)",
+        "scale": "CAST(:scale AS numeric)",
         "last": f"CAST(:last_{f} AS int)",
         "group": _GROUPS[group],
         "same": "(plan_code IS NOT DISTINCT FROM before_plan_code)" if apart else "true",

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from contextvars import Context
@@ -15,7 +14,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.policy import Product
-from services.upstream.budget import ALLOWANCES, Allowance, Budget, Key, Purse
+from services.upstream.budget import ALLOWANCES, MINUTE, Allowance, Budget, Key, Purse
 from services.upstream.shares import AGAIN, AHEAD, LIFE, Lent, Report
 
 log = structlog.get_logger(__name__)
@@ -26,6 +25,9 @@ IDLE = 3.0
 """Seconds without a call after which all is returned."""
 PATIENCE = 1.0
 """Seconds that the database may take; then it is away."""
+
+AWAY = (SQLAlchemyError, OSError, TimeoutError)
+"""How the database says that it does not answer."""
 
 
 class Lender(Protocol):
@@ -38,37 +40,31 @@ class Lender(Protocol):
 class Leased(Purse):
     """What this process has been lent. When the database is away, what is left of it is all there is, for `LIFE`.
 
-    `calls` have not been begun; of `places` no more than `quota` may be taken; `until` is when both are lost.
+    `_calls` have not been begun; of `_places` no more than `_quota` may be taken; after `_until` both are lost.
     """
 
     def __init__(self, key: Key, allowance: Allowance, lender: Lender, holder: str) -> None:
         super().__init__(allowance)
-        self._key = key
-        self._lender = lender
-        self._holder = holder
+        self._key, self._lender, self._holder = key, lender, holder
         self._counted = allowance.per_minute is not None
-        self._low = (allowance.per_minute or 0) // AHEAD // 2
+        self._keep = (allowance.per_minute or 0) // AHEAD
         self._calls = self._places = self._quota = 0
-        self._until = self._lent_out_until = 0.0
-        self._crowded = self._known = False
-        self._called_at = 0.0
+        self._until = self._exhausted_until = self._ask_after = self._called_at = 0.0
+        self._reported_at = -inf
+        self._crowded = False
         self._due = asyncio.Event()
         self._tending: asyncio.Task[None] | None = None
 
-    def opens_at(self, now: float) -> float:
+    def opens_at(self, now: float) -> float:  # noqa: ARG002 - it is known without
         """When the next call is allowed as far as is known."""
         if self._counted and not self._calls:
-            return max(self.closed_until, self._lent_out_until)
+            return max(self.closed_until, self._exhausted_until)
         return self.closed_until
 
     def has_place(self, now: float) -> bool:
         """Whether a place and a call have been lent."""
-        return (
-            self.in_flight < self._places
-            and self.in_flight < self._quota
-            and now < self._until
-            and (self._calls > 0 or not self._counted or now < self._lent_out_until)
-        )
+        lent = now < self._until and self.in_flight < min(self._places, self._quota)
+        return lent and (self._calls > 0 or not self._counted) and super().has_place(now)
 
     async def enter(self, key: Key, person: str, deadline: float) -> None:
         """As ever; what will soon be lacking is asked for meanwhile."""
@@ -82,7 +78,7 @@ class Leased(Purse):
         if self._counted:
             self.spent.append(monotonic())
         super().leave()
-        if self._crowded:
+        if self._crowded and self.in_flight < self._places:
             self._due.set()
 
     def close(self, seconds: float) -> None:
@@ -96,31 +92,118 @@ class Leased(Purse):
             self._tending.cancel()
             with suppress(asyncio.CancelledError):
                 await self._tending
-        if self._known:
-            self._calls = self._places = 0
-            await self._try_settle()
+        if self._calls or self._places:
+            await self._return()
 
     def _spend(self, now: float) -> None:
         self.in_flight += 1
         if self._counted:
             self._calls -= 1
-            if self._calls <= self._low and now >= self._lent_out_until:
-                self._due.set()
+            if self._calls <= self._keep // 2:
+                self._ask(now)
 
     async def _wait(self, key: Key, person: str, deadline: float) -> None:
-        self._due.set()
+        self._ask(monotonic())
         await super()._wait(key, person, deadline)
 
+    def _ask(self, now: float) -> None:
+        if now >= self._ask_after:
+            self._due.set()
+
     async def _tend(self) -> None:
-        """Report as long as there are calls; then return all."""
-        while self._waiting or self.in_flight or monotonic() < self._called_at + IDLE:
-            self._due.clear()
-            pause = await self._try_settle()
-            self._let_in()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(pause):
-                    await self._due.wait()
-            await asyncio.sleep(0)
-        self._calls = self._places = 0
+        """Report while there are calls; then return all, and end when nobody has come meanwhile."""
+        while self._in_use:
+            while self._in_use:
+                self._due.clear()
+                pause = await self._tried()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await self._due.wait()
+            await self._return()
         self._tending = None
-        await self._try_settle()
+
+    @property
+    def _in_use(self) -> bool:
+        return bool(self._waiting or self.in_flight) or monotonic() < self._called_at + IDLE
+
+    async def _return(self) -> None:
+        self._calls = self._places = 0
+        with suppress(*AWAY):
+            await self._settled()
+
+    async def _tried(self) -> float:
+        """Settle and let in whom it concerns; seconds until the next time."""
+        try:
+            lent = await self._settled()
+        except AWAY as error:
+            log.warning("the shared budget is away; the rest of the lease is used", error=str(error), key=self._key)
+            pause = BEAT * random.uniform(0.25, 0.5)
+        else:
+            pause = self._pause(lent)
+        now = monotonic()
+        self._let_in()
+        if (opens_at := self.opens_at(now)) > now:
+            self._dismiss(now, opens_at)
+        self._ask_after = now + pause if self._waiting else 0.0
+        return pause
+
+    def _pause(self, lent: Lent) -> float:
+        """Until calls are free again, or another process may have returned something."""
+        if not self._waiting:
+            return BEAT
+        wait = max(lent.opens_in, lent.closed_for) or (AGAIN if self._places < self.allowance.at_once else BEAT)
+        return min(BEAT, wait) * random.uniform(0.5, 1.0) if wait <= AGAIN else min(BEAT, wait + 0.001)
+
+    async def _settled(self) -> Lent:
+        started = monotonic()
+        report = self._report(started)
+        async with asyncio.timeout(PATIENCE):
+            lent = await self._lender.settle(self._key, report)
+        self._reported_at, self._until = started, started + LIFE
+        self._calls += lent.calls
+        self._places += lent.places
+        self._quota, self._crowded = lent.quota, lent.crowded
+        self._exhausted_until = started + lent.opens_in
+        if lent.closed_for:
+            self.closed_until = max(self.closed_until, started + lent.closed_for)
+        return lent
+
+    def _report(self, now: float) -> Report:
+        """How things are, after giving back what others wait for and what is lost anyway."""
+        self._forget(now)
+        waiting = sum(not turn.answer.done() for turns in self._waiting.values() for turn in turns)
+        if now >= self._until:
+            self._calls = self._places = 0
+        if self._crowded:
+            self._calls = min(self._calls, waiting)
+            ready = self._calls if self._counted else waiting
+            self._places = min(self._places, max(self.in_flight, min(self._quota, self.in_flight + ready)))
+        return Report(
+            holder=self._holder,
+            known=now < self._reported_at + MINUTE,
+            ahead=self._calls,
+            in_flight=self.in_flight,
+            places=self._places,
+            waiting=waiting,
+            keep=self._keep,
+            ages=[now - at for at in self.spent],
+            closed_for=max(0.0, self.closed_until - now),
+            day=(self.day[0], self.day[1] - now) if self.day and self.day[1] > now else None,
+        )
+
+
+class SharedBudget(Budget):
+    """A budget whose limits hold for all processes with the same lender's database."""
+
+    def __init__(self, lender: Lender, allowances: Mapping[Product, Allowance] = ALLOWANCES) -> None:
+        super().__init__(allowances)
+        self._lender = lender
+        self._holder = uuid4().hex
+
+    async def aclose(self) -> None:
+        """Return all that was lent."""
+        purses = [purse for purse in self._purses.values() if isinstance(purse, Leased)]
+        await asyncio.gather(*(purse.aclose() for purse in purses))
+
+    def _opened(self, key: Key) -> Purse:
+        return Leased(key, self._allowances[key[0]], self._lender, self._holder)

@@ -48,7 +48,3 @@ class Ledger:
             lent = settle(state, self._allowances[product], report, held[1])
             await connection.execute(_SAVE, row | {"state": msgspec.json.encode(state).decode()})
         return lent
-
-    async def close(self) -> None:
-        """Return the connections."""
-        await self._database.close()

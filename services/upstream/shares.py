@@ -44,9 +44,11 @@ class Holder(Struct):
         return self.ahead + self.in_flight
 
     def lives(self, now: float) -> bool:
+        """Whether it may still use what it was lent."""
         return now < self.seen + LIFE
 
     def wants(self, now: float) -> bool:
+        """Whether somebody waits in it, as far as is known."""
         return self.waiting > 0 and now < self.seen + RECENT
 
     def freed(self, now: float) -> Iterator[float]:
@@ -131,9 +133,7 @@ def _take_note(state: State, report: Report, now: float) -> None:
         state.day_left = left if state.day_left is None else min(left, state.day_left)
         state.day_ends = now + seconds
     spent = [now - age for age in report.ages]
-    state.holders[report.holder] = Holder(
-        now, report.ahead, report.in_flight, report.places, report.waiting, spent
-    )
+    state.holders[report.holder] = Holder(now, report.ahead, report.in_flight, report.places, report.waiting, spent)
     for name, holder in list(state.holders.items()):
         holder.spent = [at for at in holder.spent if at > now - MINUTE]
         if now >= holder.seen + LIFE + MINUTE:
@@ -164,12 +164,14 @@ def _free_places(state: State, allowance: Allowance, now: float) -> int:
 
 
 def _lent_places(mine: Holder, room: int, fair: int, rivals: int, allowance: Allowance) -> int:
-    """As with the calls; who has none gets one, even where there are more processes than places."""
-    needed = max(0, min(mine.in_flight + mine.waiting, allowance.at_once) - mine.places)
+    """As with the calls, for calls that may begin; who has none gets one, even where processes outnumber places."""
+    ready = mine.waiting if allowance.per_minute is None else min(mine.waiting, mine.ahead)
+    needed = max(0, min(mine.in_flight + ready, allowance.at_once) - mine.places)
     if rivals:
         return min(needed, room, max(fair - mine.places, 0 if mine.places else 1))
     idle = mine.places - mine.in_flight - mine.waiting
-    return max(min(needed, room), min(room // 2, max(0, allowance.at_once // 2 - max(idle, 0))))
+    spare = min(room // 2, max(0, max(1, allowance.at_once // 5) - max(idle, 0)))
+    return max(min(needed, room), spare)
 
 
 def _opens_in(state: State, others: list[Holder], now: float) -> float:

@@ -24,8 +24,8 @@ def empty_url(server: str) -> Iterator[str]:
     drop(server, name)
 
 
-async def test_everybody_is_migrated_once_though_workers_are_killed(empty_url: str, tmp_path: Path) -> None:
-    async with scene(CROWD, empty_url, tmp_path / "scene") as one:
+async def test_everybody_is_migrated_once_though_workers_are_killed(empty_url: str, room: Path) -> None:
+    async with scene(CROWD, empty_url, room / "scene") as one:
         figures = await one.migrate(Plan(kills=3, seed=3))
     assert figures.seen.kills == 3
     assert (figures.run.migrated, figures.lost, figures.twice) == (CROWD.total, 0, 0)

@@ -196,11 +196,11 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    Sandbox(tmp_path / "sandbox.db").close()
-    site = Site(tmp_path)
+def site(room: Path) -> Iterator[Site]:
+    Sandbox(room / "sandbox.db").close()
+    site = Site(room)
     port = site.sandbox.rpartition(":")[2]
-    with process(tmp_path / "sandbox.log", site.plain, "sandbox", "--port", port):
+    with process(room / "sandbox.log", site.plain, "sandbox", "--port", port):
         until_it_answers(f"{site.sandbox}/sandbox/people")
         with process(site.log, site.environment, "serve"):
             until_it_answers(f"{site.gateway}/healthz")

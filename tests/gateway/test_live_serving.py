@@ -12,8 +12,8 @@ from tests.gateway.live_harness import PATIENCE, PROTOCOL
 from tests.gateway.test_serving import served, token, wait_until_gone
 
 
-def test_an_open_socket_does_not_keep_the_gateway_from_ending(tmp_path: Path) -> None:
-    data = tmp_path / "var"
+def test_an_open_socket_does_not_keep_the_gateway_from_ending(room: Path) -> None:
+    data = room / "var"
     with served(data) as (process, address):
         with connect(f"{address.replace('http', 'ws')}/graphql", subprotocols=[PROTOCOL]) as socket:
             socket.send(json.dumps({"type": "connection_init", "payload": {"token": token(data, "staff")}}))

@@ -82,8 +82,8 @@ def wait_until_gone(data: Path) -> None:
     assert left_over(data) == []
 
 
-def test_a_head_that_does_not_arrive_is_not_waited_for(tmp_path: Path) -> None:
-    with served(tmp_path / "var", GATEWAY_HTTP__RECEIVE_SECONDS="1") as (process, address):
+def test_a_head_that_does_not_arrive_is_not_waited_for(room: Path) -> None:
+    with served(room / "var", GATEWAY_HTTP__RECEIVE_SECONDS="1") as (process, address):
         host, port = address.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), timeout=10) as slow:
             slow.sendall(b"POST /graphql HTTP/1.1\r\nHost: gateway\r\n")
@@ -94,18 +94,18 @@ def test_a_head_that_does_not_arrive_is_not_waited_for(tmp_path: Path) -> None:
             assert [client.get("/healthz").status_code for _ in range(3)] == [200, 200, 200]
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=20) == 0, process.stdout.read()
-    wait_until_gone(tmp_path)
+    wait_until_gone(room)
 
 
-def test_a_port_that_is_taken_is_said_before_anything_is_started(tmp_path: Path) -> None:
+def test_a_port_that_is_taken_is_said_before_anything_is_started(room: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = str(other.getsockname()[1])
-        process = started("serve", GATEWAY_DATA=str(tmp_path / "var"), GATEWAY_PORT=taken)
+        process = started("serve", GATEWAY_DATA=str(room / "var"), GATEWAY_PORT=taken)
         said, _ = process.communicate(timeout=30)
     assert process.returncode == 1
     assert taken in said
     assert "Traceback" not in said
-    assert not (tmp_path / "var").exists()
+    assert not (room / "var").exists()
 
 
 def test_a_worker_works_until_it_is_told_to_end(own_gateway: Gateway) -> None:
@@ -118,10 +118,10 @@ def test_a_worker_works_until_it_is_told_to_end(own_gateway: Gateway) -> None:
     process.stdout.close()
 
 
-def test_the_sandbox_runs_alone_on_a_port(tmp_path: Path) -> None:
+def test_the_sandbox_runs_alone_on_a_port(room: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    process = started("sandbox", "--port", str(port), GATEWAY_DATA=str(tmp_path))
+    process = started("sandbox", "--port", str(port), GATEWAY_DATA=str(room))
     try:
         until = time.monotonic() + 30
         while time.monotonic() < until:
@@ -137,8 +137,8 @@ def test_the_sandbox_runs_alone_on_a_port(tmp_path: Path) -> None:
         process.stdout.close()
 
 
-def test_it_serves_stops_on_ctrl_c_with_nothing_left_and_comes_back_after_kill_9(tmp_path: Path) -> None:
-    data = tmp_path / "var"
+def test_it_serves_stops_on_ctrl_c_with_nothing_left_and_comes_back_after_kill_9(room: Path) -> None:
+    data = room / "var"
     started = time.monotonic()
     with served(data) as (process, address):
         first_start = time.monotonic() - started
