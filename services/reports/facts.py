@@ -4,9 +4,9 @@
 Each is written once for a frame: periods, grouping and filters of a report. Reports of one frame share them.
 `{f}` stands for the frame's number, `{start}`, `{end}`, `{bounds}` and `{last}` for its periods (`bucket`: which one,
 counted from 1; 0 is before), `{group}` for what rows are grouped by, `{groups_…}` for all groups of a fact with titles,
-`{narrow}` and `{plans}` for its filters, `{scale}` for the units in one of the base currency. Where plans are told apart, what a subscription is worth is split into legs,
-one a plan: `{same}` whether the plan before is the same, `{leg}` the plan, `{legs}` the filter, `{net}` how many
-subscriptions begin (1) or end (-1) to recur, and not only a leg.
+`{narrow}` and `{plans}` for its filters, `{scale}` for the smallest units in one of the base currency. Where plans are
+told apart, what a subscription is worth is split into legs, one a plan: `{same}` whether the plan before is the same,
+`{leg}` the plan, `{legs}` the filter, `{net}` how many subscriptions begin (1) or end (-1) to recur, not only a leg.
 """
 
 from collections.abc import Iterable, Mapping

@@ -84,7 +84,7 @@ def lend(state: State, holder: str, now: float = START, allowance: Allowance = B
 
 def test_a_silent_process_loses_its_places_first_and_its_calls_a_minute_later() -> None:
     state = State()
-    assert lend(state, "killed", waiting=100).places == 10
+    assert lend(state, "killed", waiting=50).places == 10
     held = state.holders["killed"].ahead
     assert lend(state, "other", START + LIFE - 0.1, waiting=100).places == 0
     later = lend(state, "other", START + LIFE + 0.1, waiting=100)
