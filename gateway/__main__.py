@@ -61,8 +61,8 @@ def sandbox(
     from services.sandbox import run
 
     settings = _settings()
-    settings.data.mkdir(parents=True, exist_ok=True)
-    run(host, port, settings.data / "sandbox.db", scale)
+    (settings.data / "alone").mkdir(parents=True, exist_ok=True)
+    run(host, port, settings.data / "alone" / "sandbox.db", scale)
 
 
 @cli.command()

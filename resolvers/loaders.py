@@ -11,11 +11,15 @@ from services import Services
 from services.directory_values import Account, Contact, Customer
 from services.documents import Document, Module
 from services.errand import Errand
-from services.errors import Forbidden, NotFound
-from services.kinds import KINDS, MODULE_OF
+from services.errors import CostExceeded, Forbidden, NotFound
+from services.kinds import KINDS, MODULE_OF, Kind
 from services.policy import Product
 
 Batch = Callable[[Sequence[str]], Awaitable[Mapping[str, Any]]]
+
+
+MOST_LOOK_UPS = 50
+"""Records of one kind that an operation may have looked up one by one: half of what an organization has a minute."""
 
 
 class Loaders:
@@ -33,7 +37,7 @@ class Loaders:
     def documents(self, module: Module) -> "DataLoader[str, Document]":
         """Full records of a module, by id."""
         if module not in self._full:
-            self._full[module] = _loader(partial(self._services.documents.several, self._errand, KINDS[module]))
+            self._full[module] = _loader(partial(self._complete, KINDS[module]))
         return self._full[module]
 
     @cached_property
@@ -75,6 +79,15 @@ class Loaders:
     def books_parties(self) -> "DataLoader[tuple[str, str], list[Customer]]":
         """Customers and vendors of Books linked to (`account` or `contact`, CRM id), whichever product asks."""
         return _loader(self._books_parties)
+
+    async def _complete(self, kind: Kind, ids: Sequence[str]) -> Mapping[str, Any]:
+        if kind.multi_get is None and len(ids) > MOST_LOOK_UPS:
+            raise CostExceeded(
+                f"{len(ids)} {kind.word}s would have to be looked up one by one; at most {MOST_LOOK_UPS} are.",
+                hint="Ask for fewer rows, or leave out the fields whose description says that they take a look-up.",
+                limit=MOST_LOOK_UPS,
+            )
+        return await self._services.documents.several(self._errand, kind, ids)
 
     async def _people(self, ids: Sequence[str]) -> Mapping[str, Any]:
         people = await self._services.directory.people(self._errand.viewer.organization_id)

@@ -10,8 +10,9 @@ from strawberry.utils.str_converters import to_camel_case
 from resolvers.context import Context
 from services.documents import Module
 from services.drafts import Problem
-from services.errors import GatewayError
+from services.errors import Forbidden, GatewayError
 from services.kinds import KINDS
+from services.policy import Source
 from services.writes import Written
 
 Requirement = Callable[[Any], str | None]
@@ -69,6 +70,9 @@ async def told(context: Context, write: Awaitable[Written]) -> Payload:
     try:
         return payload(await write)
     except GatewayError as error:
+        if isinstance(error, Forbidden) and any(grant.assigned_only for grant in context.viewer.own_grants()):
+            error.details |= {"missingFrom": [Source.RECORD_SCOPE.name], "grantedBy": Source.RECORD_SCOPE.value}
+            error.hint = f"The customer may not be assigned to you: ask {Source.RECORD_SCOPE.value}."
         if event := error.details.get("auditEventId"):
             error.details["auditEventId"] = context.global_id("audit", event)
         raise

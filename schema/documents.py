@@ -194,7 +194,16 @@ class BooksDocument(FinanceDocument):
     sub_total: Money | None = field("*.view.subTotal", Full(MoneyOf("sub_total")), description="The sum before tax.")
     tax_total: Money | None = field("*.view.taxTotal", Full(MoneyOf("tax_total")), description="All taxes.")
     discount: Money | None = field(
-        "*.view.discount", Full(MoneyOf("discount_total")), description="All discounts together."
+        "*.view.discount",
+        Full(MoneyOf("discount_total")),
+        description="All discounts together. Those of single lines are taken off in the lines and so in `subTotal`; "
+        "one on the whole is not.",
+    )
+    shipping_charge: Money | None = field(
+        "*.view.shippingCharge", Full(MoneyOf("shipping_charge")), description="What is charged for shipping."
+    )
+    adjustment: Money | None = field(
+        "*.view.adjustment", Full(MoneyOf("adjustment")), description="What was added or taken off by hand."
     )
     notes: str | None = field("*.view.notes", Full(Derived(lambda record, _: record.notes)), description="A note.")
     terms: str | None = field("*.view.terms", Full(Derived(lambda record, _: record.terms)), description="The terms.")

@@ -16,7 +16,7 @@ from strawberry.types.field import StrawberryField
 from strawberry.utils.str_converters import to_camel_case
 
 from resolvers.context import Context, forbidden
-from resolvers.relations import Attribute, Reporting, Source
+from resolvers.relations import Attribute, Full, Reporting, Source
 from services.policy import PUBLIC
 
 
@@ -117,6 +117,7 @@ def field(
     return made
 
 
+LOOKED_UP = "In lists this takes a look-up of each record."
 T = TypeVar("T")
 
 
@@ -150,6 +151,8 @@ def _complete(own: Guarded, name: str, bases: Iterable[type]) -> None:
     if own.source is UNNAMED:
         own.source = inherited.source if inherited else Attribute(name)
     own.description = own.description or (inherited.description if inherited else None)
+    if isinstance(own.source, Full) and own.description and LOOKED_UP not in own.description:
+        own.description = f"{own.description} {LOOKED_UP}"
     if inherited and not own.arguments:
         own.arguments = inherited.arguments
 

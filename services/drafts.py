@@ -67,7 +67,7 @@ def _emptied(kind: Kind, draft: Values) -> Iterator[Problem]:
         yield Problem(("input",), "Nothing is to be changed.", hint="Set at least one field.")
     for name in (*kind.required, *_no_lines(kind, draft)):
         if name in draft and not draft[name]:
-            message = f"A {kind.word} cannot be without this."
+            message = f"{kind.word.capitalize()}s cannot be without this."
             yield Problem(("input", camel(_given(kind, name))), message, hint=_HINTS.get(name))
 
 

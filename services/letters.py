@@ -71,7 +71,7 @@ TYPES: Mapping[Template, type[Values]] = {
     Template.CAPABILITIES_UPGRADED: CapabilitiesUpgraded,
 }
 SUBJECTS: Mapping[Template, str] = {
-    Template.MIGRATED: "{organization}: you now work under your own access",
+    Template.MIGRATED: "{organization}: your access to the finance modules has changed",
     Template.AUTHORIZATION_REQUESTED: "{organization}: connect your account",
     Template.CAPABILITIES_UPGRADED: "{organization}: you can do more in the finance modules",
 }

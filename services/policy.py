@@ -211,6 +211,10 @@ class Viewer:
         """Whether the permission is granted."""
         return self.decide(permission).granted
 
+    def own_grants(self) -> Iterable[ModuleGrant]:
+        """What the products grant, module by module."""
+        return (grant for access in self.access for grant in access.grants.values())
+
     def grant(self, module: str) -> ModuleGrant:
         """What the products together grant on a module."""
         total = NOTHING
@@ -232,7 +236,7 @@ class Decision:
     @property
     def granted_by(self) -> str | None:
         """Who can grant what is missing; absent when nothing is."""
-        return "; ".join(source.value for source in self.missing_from) or None
+        return " and ".join(source.value for source in self.missing_from) or None
 
 
 class UnknownPermission(ValueError):
@@ -263,8 +267,8 @@ def _decide(viewer: Viewer, text: str) -> Decision:
     if text in ADMINISTRATION:
         if viewer.administers and (viewer.owns or text != LIMIT_RAISE):
             return Decision(text, granted=True, through=(Product.CRM,))
-        lacking = Source.OWNERSHIP if viewer.administers else Source.CRM_PROFILE
-        return Decision(text, granted=False, missing_from=(lacking,))
+        lacking = (Source.CRM_PROFILE,) * (not viewer.administers) + (Source.OWNERSHIP,) * (text == LIMIT_RAISE)
+        return Decision(text, granted=False, missing_from=lacking)
     permission = Permission.parse(text)
     missing = tuple(_missing(viewer, permission))
     return Decision(text, not missing, missing, () if missing else tuple(_through(viewer, permission)))

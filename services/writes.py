@@ -143,6 +143,7 @@ class Writes:
     def _change(self, errand: Errand, kind: Kind, record_id: str, draft: Values) -> Attempt:
         async def attempt(outcome: Outcome, changes: list[FieldChange]) -> Document:
             before = await self._documents.one(errand, kind, record_id)
+            _check_discounts(before, draft)
             await self._outcomes.note(outcome.id, {"modified": before.last_modified_time})
             changes += [
                 FieldChange(camel(name), getattr(before, _ATTRIBUTES.get(name, name), None), value)
@@ -361,10 +362,20 @@ def _digest(action: Action, draft: Values) -> str:
     return sha256(msgspec.json.encode([action.name, action.subject.id, draft], order="sorted")).hexdigest()
 
 
+def _check_discounts(before: Document, draft: Values) -> None:
+    """A discount on the whole would silently take the lines' own away in the product."""
+    lines = getattr(before, "line_items", ())
+    if draft.get("discount") and "line_items" not in draft and any(line.discount_amount for line in lines):
+        raise Conflict(
+            "Lines of the document have discounts of their own; a discount on the whole would take their place.",
+            hint="Give `lineItems` as well, without discounts.",
+        )
+
+
 def _problem(error: GatewayError, field: str) -> Problem:
     said = error.details.get("productMessage")
     path = (isinstance(error, BadUserInput) and error.field) or (field,)
-    return Problem(path, f"{error.message} {said}".strip() if said else error.message, error.code, error.hint)
+    return Problem(path, f"The product says: {said}" if said else error.message, error.code, error.hint)
 
 
 def _json(problem: Problem) -> dict[str, Any]:
