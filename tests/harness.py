@@ -118,6 +118,8 @@ class Gateway:
             "GATEWAY_DATABASE_URL": url.get_secret_value(),
             "GATEWAY_SEALING_KEYS": SEALING_KEY,
             "GATEWAY_DATA": str(self.settings.data),
+            "GATEWAY_UPSTREAM__CALLS_PER_MINUTE": str(self.settings.upstream.calls_per_minute),
+            "GATEWAY_UPSTREAM__CALLS_AT_ONCE": str(self.settings.upstream.calls_at_once),
         }
 
     def token(self, email: str, **claims: Any) -> str:

@@ -81,7 +81,7 @@ async def test_a_message_arrives_in_text_and_html(desk: Desk, office: PostOffice
     mail = await desk.mail()
     assert message["To"].addresses[0].display_name == "Staff"
     assert message["From"] == "Finance integration <no-reply@gateway.example>"
-    assert message["Subject"] == "Harbor Foods: you now work under your own access"
+    assert message["Subject"] == "Harbor Foods: your access to the finance modules has changed"
     assert (message["Message-ID"], message["Auto-Submitted"]) == (mail.message_id, "auto-generated")
     assert message["Date"].datetime == mail.created_at.replace(microsecond=0)
     for kind in ("plain", "html"):
