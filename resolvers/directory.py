@@ -17,7 +17,7 @@ from services.errand import Errand
 from services.errors import BadUserInput
 from services.kinds import kind_of
 from services.listing import Ranking, Stream, window
-from services.policy import Product
+from services.policy import AccessKind, Product
 from services.upstream.envelopes import LARGEST_PAGE, Rows
 
 _BY_ID = Ranking("id", str)
@@ -69,6 +69,20 @@ def derived_of_party(read: Callable[[Customer], Any]) -> Any:
 
     async def resolve(party: Party, context: Context) -> Any:
         return read(await party_record(party, context))
+
+    return resolve
+
+
+def linked(what: str) -> Callable[..., Any]:
+    """The customers and vendors that a CRM account or contact (`what`) is linked with, in the viewer's products."""
+
+    async def resolve(record: Account | Contact, context: Context) -> list[Party]:
+        products = [access.product for access in context.viewer.access if access.kind is not AccessKind.NONE]
+        found: dict[str, Party] = {}
+        for product in products:
+            for one in await context.loaders.parties.load((product, what, record.id)):
+                found.setdefault(one.id, Party(one.id, one.name, product))
+        return list(found.values())
 
     return resolve
 

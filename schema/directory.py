@@ -67,6 +67,11 @@ class Account(Node):
     contacts: Connection["Contact"] | None = field(
         "contacts.view", directory.contacts_of, args=lists(), description="Its contacts."
     )
+    customers: list[Customer] | None = field(
+        "customers.view",
+        directory.linked("account"),
+        description="The customers and vendors it is linked with. When there are none, its related lists are empty.",
+    )
     estimates: Connection[Estimate] | None = field(
         "estimates.view", resolve.related(Module.ESTIMATES, "account"), args=lists(), description="Its estimates."
     )
@@ -114,6 +119,11 @@ class Contact(Node):
     phone: str | None = field("contacts.view.phone", description="The phone number.")
     account: Account | None = field(
         "accounts.view", directory.account_of_contact, description="The account that the contact belongs to."
+    )
+    customers: list[Customer] | None = field(
+        "customers.view",
+        directory.linked("contact"),
+        description="The customers and vendors it is linked with. When there are none, its related lists are empty.",
     )
     estimates: Connection[Estimate] | None = field(
         "estimates.view", resolve.related(Module.ESTIMATES, "contact"), args=lists(), description="Its estimates."

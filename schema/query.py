@@ -1,10 +1,13 @@
 """Everything that can be asked, a line a field."""
 
+from decimal import Decimal
+
 import strawberry
 
 from resolvers import access, audit, directory, migrations, mutations, nodes, reporting, views
 from resolvers import documents as resolve
 from resolvers import integration as integrate
+from resolvers import subscriptions as catalogue
 from resolvers.relations import Derived, Reporting
 from schema.access import AccessExplanation, Viewer
 from schema.audit import AuditEvent, AuditFilter
@@ -49,6 +52,34 @@ class CustomView:
     id: strawberry.ID = field("public", Derived(views.view_id), description="Give it as `view:` to a list.")
     name: str = field("public", description="Its title.")
     module: Module = field("public", description="The module it belongs to.")
+
+
+@guarded("subscriptions.view.plan", description="A plan of Zoho Billing's catalogue.")
+class PlanOffer:
+    """`directory_values.BillingPlan`."""
+
+    code: str = field("subscriptions.view.plan", description="Give it as `plan.code` to a subscription.")
+    name: str | None = field("subscriptions.view.plan", description="Its name.")
+    description: str | None = field("subscriptions.view.plan", description="What it offers.")
+    price: Decimal | None = field(
+        "subscriptions.view.plan", "recurring_price", description="What one costs per interval, in the base currency."
+    )
+    interval: int | None = field(
+        "subscriptions.view.plan", Derived(catalogue.interval), description="Units between two charges."
+    )
+    interval_unit: str | None = field("subscriptions.view.plan", description="The unit, such as `months`.")
+
+
+@guarded("subscriptions.view.addons", description="An add-on of Zoho Billing's catalogue.")
+class AddonOffer:
+    """`directory_values.BillingAddon`."""
+
+    code: str = field("subscriptions.view.addons", description="Give it as `addons.code` to a subscription.")
+    name: str | None = field("subscriptions.view.addons", description="Its name.")
+    description: str | None = field("subscriptions.view.addons", description="What it offers.")
+    type: str | None = field("subscriptions.view.addons", description="`recurring` or `one_time`.")
+    price: Decimal | None = field("subscriptions.view.addons", description="What one costs, in the base currency.")
+    interval_unit: str | None = field("subscriptions.view.addons", description="How often it is charged.")
 
 
 @guarded("public", description="Everything that can be asked. All of it runs under the viewer's own access.")
@@ -130,6 +161,12 @@ class Query:
         "contacts.view", directory.contacts, args=lists(search=SEARCH), description="CRM contacts, newest first."
     )
 
+    subscription_plans: list[PlanOffer] | None = field(
+        "subscriptions.view.plan", catalogue.plans, description="The active plans that a subscription can have."
+    )
+    subscription_addons: list[AddonOffer] | None = field(
+        "subscriptions.view.addons", catalogue.addons, description="The active add-ons that it can have."
+    )
     custom_views: list[CustomView] | None = field(
         "public",
         views.views,

@@ -94,6 +94,28 @@ class CrmProfile(Struct, frozen=True, kw_only=True):
     grants: dict[str, ModuleGrant]
 
 
+class PriceBracket(Struct):
+    """The price of one from a quantity on."""
+
+    price: Decimal | None = None
+
+
+class BillingAddon(Struct, kw_only=True):
+    """An add-on of Billing's catalogue (facts §3); its price is that of the first bracket."""
+
+    code: str = field(name="addon_code")
+    name: str | None = None
+    description: str | None = None
+    type: str | None = None
+    interval_unit: str | None = None
+    price_brackets: list[PriceBracket] = []
+
+    @property
+    def price(self) -> Decimal | None:
+        """The price of one."""
+        return self.price_brackets[0].price if self.price_brackets else None
+
+
 class BillingPlan(Struct, kw_only=True):
     """A plan of Billing's catalogue (facts §3)."""
 

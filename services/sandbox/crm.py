@@ -140,7 +140,7 @@ def _section(details: Sequence[Row]) -> Row:
     return {"name": "module_permissions", "categories": categories}
 
 
-_ROLES = ((21, "CEO"), (22, "Manager"))
+_ROLES = ((21, "Director"), (22, "Manager"))
 
 
 async def roles(request: Request) -> Response:
@@ -152,7 +152,7 @@ async def roles(request: Request) -> Response:
             "name": name,
             "display_label": name,
             "share_with_peers": number == 21,
-            "reporting_to": None if number == 21 else {"id": _id(caller, 21), "name": "CEO"},
+            "reporting_to": None if number == 21 else {"id": _id(caller, 21), "name": "Director"},
             "admin_user": number == 21,
         }
         for number, name in _ROLES

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import field
 
-from services.directory_values import BillingPlan, Customer
+from services.directory_values import BillingAddon, BillingPlan, Customer
 from services.documents import Activity
 from services.errand import Errand
 from services.errors import NotFound
@@ -27,6 +27,7 @@ _CUSTOMERS = page_of("customers", BillingCustomer)
 _CUSTOMER = one_of("customer", BillingCustomer)
 _ACTIVITIES = page_of("activities", Activity)
 _PLANS = page_of("plans", BillingPlan)
+_ADDONS = page_of("addons", BillingAddon)
 
 
 class Billing:
@@ -85,3 +86,11 @@ class Billing:
         connection = await self._credentials.for_viewer(errand.viewer, Product.BILLING)
         asked = {**params, "page": str(page), "per_page": str(per_page)}
         return Rows.of(await self._client.get(connection, "/plans", _PLANS, params=asked, errand=errand))
+
+    async def addons(
+        self, errand: Errand, params: Mapping[str, str], page: int, per_page: int = LARGEST_PAGE
+    ) -> Rows[BillingAddon]:
+        """A page of the catalogue of add-ons."""
+        connection = await self._credentials.for_viewer(errand.viewer, Product.BILLING)
+        asked = {**params, "page": str(page), "per_page": str(per_page)}
+        return Rows.of(await self._client.get(connection, "/addons", _ADDONS, params=asked, errand=errand))

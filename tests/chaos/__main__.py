@@ -10,7 +10,11 @@ from time import sleep
 from gateway import logs
 from gateway.settings import Logs
 from services.storage.embedded import Embedded
-from tests.chaos.scene import ROOT, WORKERS, Crowd, Figures, Plan, scene
+from tests.chaos.queries import Waits, measured
+from tests.chaos.scene import ENDLESS, ROOT, WORKERS, Crowd, Figures, Plan, scene
+
+SLOWER = 2.0
+"""How much longer the slowest hundredth of queries may take during a migration."""
 
 
 def main() -> int:
@@ -27,7 +31,20 @@ def main() -> int:
         killed = _run("killed", crowd, Plan(kills=given.kills, seed=given.seed), embedded, home)
         plan = Plan(kills=given.kills, outage=given.outage, seed=given.seed + 1)
         cut_off = _run("cut-off", crowd, plan, embedded, home)
-    return 0 if all([_held(crowd, calm, calm), _held(crowd, killed, calm), _held(crowd, cut_off, calm)]) else 1
+        usual, meanwhile = _queries(crowd, embedded, home)
+    slower = meanwhile.percentile(0.99) / usual.percentile(0.99)
+    print(  # noqa: T201 - this is what it is for
+        f"\nqueries of users, the products' limits lifted: p99 {usual.percentile(0.99) * 1000:.0f} ms before,"
+        f" {meanwhile.percentile(0.99) * 1000:.0f} ms while {crowd.total} are migrated: {slower:.1f} x"
+        f" (median {meanwhile.percentile(0.5) / usual.percentile(0.5):.1f} x);"
+        f" {usual.failed + meanwhile.failed} of {len(usual.seconds) + len(meanwhile.seconds)} without data",
+        flush=True,
+    )
+    return (
+        0
+        if slower <= SLOWER and all([_held(crowd, calm, calm), _held(crowd, killed, calm), _held(crowd, cut_off, calm)])
+        else 1
+    )
 
 
 def _arguments() -> argparse.Namespace:
@@ -54,6 +71,14 @@ def _run(name: str, crowd: Crowd, plan: Plan, embedded: Embedded, home: Path) ->
     figures = asyncio.run(migrate())
     _print(name, figures)
     return figures
+
+
+def _queries(crowd: Crowd, embedded: Embedded, home: Path) -> tuple[Waits, Waits]:
+    async def ask() -> tuple[Waits, Waits]:
+        async with scene(crowd, embedded.ensure_database("queries"), home / "queries", limits=ENDLESS) as one:
+            return await measured(one)
+
+    return asyncio.run(ask())
 
 
 def _print(name: str, figures: Figures) -> None:

@@ -34,7 +34,7 @@ from services.errand import Errand
 from services.migration.states import State
 from services.migration.values import Run
 from services.policy import Product
-from services.sandbox import Sandbox
+from services.sandbox import Limits, Sandbox
 from services.sandbox.store import Organization as Company
 from services.sandbox.store import Person
 from services.storage.models import AuditEvent, IntegrationGrant, Member, Organization, now
@@ -43,8 +43,10 @@ from services.storage.rollout import Mail
 ROOT = Path(__file__).parents[2]
 SEALING_KEY = "Y2hhb3MgY2hhb3MgY2hhb3MgY2hhb3MgY2hhb3MgMzI="
 WORKERS = 3
-CALLS_PER_WORKER = 30
-"""A minute: three workers together stay below what Books allows an organization."""
+REAL = Limits()
+"""What the products allow."""
+ENDLESS = Limits(minute=10**6, concurrent=1000, day=10**9, tokens_per_10_minutes=10**6)
+"""For measuring what is not the products' doing."""
 PATIENCE = 600.0
 """Seconds after which a run is given up."""
 SEEN_EVERY = 0.05
@@ -127,6 +129,11 @@ class Figures:
         return len(again | {who for who, times in self.mails.items() if times > 1}) + self.writes
 
 
+def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process of ours."""
+    return os.environ | dict(environment)
+
+
 @dataclass
 class Worker:
     """A worker process of ours; a new one follows at once when it is killed."""
@@ -143,7 +150,7 @@ class Worker:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "gateway", "worker"],
                 cwd=ROOT,
-                env=os.environ | self.environment,
+                env=surroundings(self.environment),
                 stdout=log,
                 stderr=log,
             )
@@ -169,6 +176,7 @@ class Scene:
     sandbox: Sandbox
     organization_id: str
     environment: dict[str, str]
+    issuer: str
     directory: Path
     stop_database: Callable[[float], None] | None = None
 
@@ -277,20 +285,25 @@ class Scene:
 
 @asynccontextmanager
 async def scene(
-    crowd: Crowd, url: str, directory: Path, stop_database: Callable[[float], None] | None = None
+    crowd: Crowd,
+    url: str,
+    directory: Path,
+    stop_database: Callable[[float], None] | None = None,
+    limits: Limits = REAL,
 ) -> AsyncIterator[Scene]:
     """A crowd in an empty database at `url`; what the workers leave is under `directory`."""
     await asyncio.to_thread(directory.mkdir, parents=True)
     async with AsyncExitStack() as stack:
-        sandbox = Sandbox()
+        sandbox = Sandbox(limits=limits)
         stack.callback(sandbox.close)
         addresses = dict(crowd.addresses())
         _populate(sandbox, addresses)
         origin = await stack.enter_async_context(_served(sandbox))
-        settings = _settings(url, origin, directory)
+        settings = _settings(url, origin, directory, limits)
         assembly = await stack.enter_async_context(assembled(settings, None))
         organization_id = await _set_up(assembly, sandbox, origin, [who for who, user in addresses.items() if user])
-        yield Scene(assembly, sandbox, organization_id, _environment(settings), directory, stop_database)
+        issuer = f"{origin}/eu/accounts"
+        yield Scene(assembly, sandbox, organization_id, _environment(settings), issuer, directory, stop_database)
 
 
 def _populate(sandbox: Sandbox, addresses: Mapping[str, bool]) -> None:
@@ -326,14 +339,14 @@ async def _served(sandbox: Sandbox) -> AsyncIterator[str]:
         listener.close()
 
 
-def _settings(url: str, origin: str, directory: Path) -> Settings:
+def _settings(url: str, origin: str, directory: Path, limits: Limits) -> Settings:
     return Settings(
         data=directory,
         database_url=SecretStr(url),
         sealing_keys=(SecretStr(SEALING_KEY),),
         zoho=Zoho(client_id="sandbox-client", client_secret=SecretStr("sandbox-secret"), origin=origin),
         openid=OpenId(issuers=(f"{origin}/eu/accounts",), audience="sandbox-client"),
-        upstream=Upstream(calls_per_minute=CALLS_PER_WORKER, calls_at_once=3),
+        upstream=Upstream(calls_per_minute=limits.minute, calls_at_once=limits.concurrent),
         mail=MailOptions(directory=directory / "mail"),
     )
 
