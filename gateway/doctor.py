@@ -123,6 +123,12 @@ async def _provider(settings: Settings, assembly: Assembly, issuer: str) -> Find
     return Finding(what, True, f"{len(keys.keys)} signing keys")
 
 
+ADVICE = {
+    "UPSTREAM_RATE_LIMITED": "Ask again in a minute; if it stays so, other users of the API spend the organization's calls.",
+    "UPSTREAM_UNAVAILABLE": "Look whether this machine reaches the product, and at Zoho's status page.",
+}
+
+
 async def _connection(assembly: Assembly, owner: Ownership) -> Finding:
     what = f"{owner.product} of organization {owner.product_organization_id}, as {owner.email}"
     try:
@@ -134,5 +140,5 @@ async def _connection(assembly: Assembly, owner: Ownership) -> Finding:
             what, False, "its token cannot be unsealed", "Put the earlier key back into GATEWAY_SEALING_KEYS."
         )
     except GatewayError as error:
-        return Finding(what, False, error.message, error.hint or "Connect the product again.")
+        return Finding(what, False, error.message, error.hint or ADVICE.get(error.code, "Connect the product again."))
     return Finding(what, True, f"answers at {connection.api_domain}")
