@@ -124,7 +124,7 @@ async def _provider(settings: Settings, assembly: Assembly, issuer: str) -> Find
 
 
 ADVICE = {
-    "UPSTREAM_RATE_LIMITED": "Ask again in a minute; if it stays so, other users of the API spend the organization's calls.",
+    "UPSTREAM_RATE_LIMITED": "Ask again in a minute; if it stays so, others spend the calls of the organization.",
     "UPSTREAM_UNAVAILABLE": "Look whether this machine reaches the product, and at Zoho's status page.",
 }
 
