@@ -1,6 +1,7 @@
 """Processes that run until they are stopped."""
 
 import asyncio
+import os
 import signal
 import socket
 import sys
@@ -28,6 +29,8 @@ from services.storage.embedded import Embedded
 from services.storage.records import RecordPull
 
 DATABASE = "gateway"
+GIVES_WAY = 10
+"""How nice a worker is to gateways on the same machine: users wait for these."""
 
 
 class CannotListen(RuntimeError):
@@ -85,6 +88,7 @@ def configured(app: Starlette, limits: Http) -> uvicorn.Config:
 def work(settings: Settings) -> None:
     """Work on jobs until SIGINT or SIGTERM."""
     _end_on_signals()
+    os.nice(GIVES_WAY)
     transport = open_sandbox(settings).transport() if settings.demo else None
     with with_database(completed(settings)) as complete, suppress(KeyboardInterrupt):
         asyncio.run(_work(complete, transport))
