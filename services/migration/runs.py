@@ -1,5 +1,6 @@
 """Migrations as administrators start, watch, steer and undo them. Permissions are checked before, by whoever calls."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,6 +39,10 @@ _PERMISSIONS = {
     Step.ROLL_BACK: "migration.rollBack",
 }
 Effect = Callable[[AsyncSession, Migration], Awaitable[None]]
+
+
+AT_A_TIME = 10
+"""Members planned before others' requests get their turn."""
 
 
 class Migrations:
@@ -97,16 +102,14 @@ class Migrations:
         members = {member.id: member for member in rows}
         access = await accesses(session, list(members.values()))
         differences, capability_set = Differences(self.permissions), CapabilitySet(organization.capability_set)
-        return [
-            planned(
-                candidate,
-                Standing(organization, members[member_id], access[member_id]),
-                differences,
-                capability_set=capability_set,
-                touched=touched.get(member_id, ()),
-            )
-            for member_id, candidate in known.items()
-        ]
+        plans = []
+        for place, (member_id, candidate) in enumerate(known.items()):
+            standing = Standing(organization, members[member_id], access[member_id])
+            used = touched.get(member_id, ())
+            plans.append(planned(candidate, standing, differences, capability_set=capability_set, touched=used))
+            if place % AT_A_TIME == 0:
+                await asyncio.sleep(0)
+        return plans
 
     async def begun(
         self,
