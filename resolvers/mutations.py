@@ -71,7 +71,8 @@ async def told(context: Context, write: Awaitable[Written]) -> Payload:
         return payload(await write)
     except GatewayError as error:
         if isinstance(error, Forbidden) and any(grant.assigned_only for grant in context.viewer.own_grants()):
-            error.details |= {"missingFrom": [Source.RECORD_SCOPE.name], "grantedBy": Source.RECORD_SCOPE.value}
+            named = error.details.get("missingFrom", ())
+            error.details["missingFrom"] = [*dict.fromkeys((Source.RECORD_SCOPE.name, *named))]
             error.hint = f"The customer may not be assigned to you: ask {Source.RECORD_SCOPE.value}."
         if event := error.details.get("auditEventId"):
             error.details["auditEventId"] = context.global_id("audit", event)
