@@ -24,8 +24,8 @@ from services.life_cycle import Attempt, LifeCycle
 from services.mail import NotSent, Unknown
 from services.outcomes import Outcome, Outcomes
 from services.policy import AccessKind, Viewer
-from services.upstream.client import AnswerLost
 from services.upstream.documents import Documents, Letter, Receiver
+from services.upstream.wire import AnswerLost
 
 MOST_ADDRESSES, LONGEST_SUBJECT, LONGEST_BODY = 50, 500, 100_000
 BLIND_COPIES = frozenset({Module.SALES_ORDERS, Module.PURCHASE_ORDERS})

@@ -28,8 +28,8 @@ from services.errors import (
 from services.kinds import KINDS, Kind
 from services.life_cycle import Attempt, LifeCycle, Overtaken, Step, changed, on
 from services.outcomes import Begun, Outcome, Outcomes, Stage
-from services.upstream.client import AnswerLost
 from services.upstream.documents import Documents
+from services.upstream.wire import AnswerLost
 
 GRACE = timedelta(minutes=5)
 """After this a write that is not in the product has not been made: no call is under way for so long."""

@@ -4,12 +4,11 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 from urllib.parse import urlencode
 
-import httpx
 from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 
@@ -175,7 +174,7 @@ class Token:
     made_at: float
     trusted_until: float
     hold: float
-    headers: httpx.Headers
+    headers: Mapping[str, str] = field(repr=False)
     """What every call under this token is sent with."""
 
 
@@ -338,11 +337,11 @@ class Authorization:
         return grant
 
 
-def _headers(connection: Connection, token: str) -> httpx.Headers:
+def _headers(connection: Connection, token: str) -> Mapping[str, str]:
     headers = {"authorization": f"Zoho-oauthtoken {token}", "accept": "application/json", "user-agent": USER_AGENT}
     if connection.product is Product.BILLING and connection.product_organization_id:
         headers[BILLING_ORGANIZATION] = connection.product_organization_id
-    return httpx.Headers(headers)
+    return headers
 
 
 def _refusal(grant: Grant) -> Forbidden | UpstreamRateLimited | UpstreamRejected:

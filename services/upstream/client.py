@@ -3,16 +3,15 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from http import HTTPStatus
 from itertools import count
+from math import inf
 from random import random
 from time import monotonic
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
 from msgspec import DecodeError
 from msgspec.json import Encoder
 
@@ -28,8 +27,9 @@ from services.upstream.auth import Authorization, Connection, DataCenter, Grant,
 from services.upstream.budget import Budget, Key
 from services.upstream.circuit import Circuits
 from services.upstream.envelopes import Envelope
-from services.upstream.flights import Flights
+from services.upstream.flights import Flights, Read
 from services.upstream.refusals import Refusal, seconds
+from services.upstream.wire import AnswerLost, Network, Transported, Wire
 
 T = TypeVar("T")
 
@@ -42,13 +42,7 @@ encode = Encoder(decimal_format="number").encode
 
 
 SERVER_ERROR = 500
-_url = lru_cache(maxsize=4096)(httpx.URL)
-"""Addresses parsed: to parse one is a quarter of what a call costs."""
 SUCCESS = (0, "0")
-
-
-class AnswerLost(UpstreamUnavailable):
-    """The product was asked to write, but what became of it is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,17 +125,16 @@ class Client:
         patience: Patience = Patience(),
     ) -> None:
         self.authorization = authorization
-        self._transport = transport or _network()
         self._timeouts = timeouts
         self._budget = budget or Budget()
         self._circuits = circuits or Circuits()
         self._patience = patience
         self._flights = Flights()
-        self._extensions = {"timeout": httpx.Timeout(timeouts.attempt, connect=timeouts.connect).as_dict()}
+        self._wire = _wire(transport, timeouts)
 
     async def aclose(self) -> None:
         """Close the connections to the products."""
-        await self._transport.aclose()
+        await self._wire.aclose()
 
     async def get(
         self,
@@ -163,8 +156,9 @@ class Client:
         job = self._job(connection, "GET", path, params, None, errand)
         if alone:
             return await self._carried_out(job, decode)
-        key = (connection.id, path, job.query, decode)
-        value: T = await self._flights.share(key, job.deadline, lambda: self._carried_out(job, decode))
+        key = Read(connection.id, (path, job.query, decode))
+        began = errand.began if errand else inf
+        value: T = await self._flights.share(key, job.deadline, lambda: self._carried_out(job, decode), began=began)
         return value
 
     async def file(
@@ -194,12 +188,16 @@ class Client:
     ) -> T:
         """Write; raises as `get` does, and `AnswerLost` when it may have been done without our knowing."""
         job = self._job(connection, method, path, params, b"" if body is None else encode(body), errand)
-        return await self._carried_out(job, decode)
+        self._flights.forget(connection.id)
+        try:
+            return await self._carried_out(job, decode)
+        finally:
+            self._flights.forget(connection.id)
 
     async def fetch(self, url: str, *, within: float = 5.0, headers: Mapping[str, str] | None = None) -> bytes:
         """The body of a document that needs none of our access, such as a provider's keys; `within` in seconds."""
         received = await self.send("GET", url, headers or {}, None, monotonic() + within)
-        if received.status != httpx.codes.OK:
+        if received.status != HTTPStatus.OK:
             raise UpstreamRejected(f"{url} answered with status {received.status}.")
         return received.body
 
@@ -219,17 +217,11 @@ class Client:
 
         Raises `UpstreamUnavailable` when nothing was sent, `AnswerLost` when no whole answer came.
         """
-        request = httpx.Request(method, _url(url), headers=headers, content=content, extensions=self._extensions)
         try:
             async with asyncio.timeout(min(self._timeouts.attempt, deadline - monotonic())):
-                response = await self._transport.handle_async_request(request)
-                try:
-                    body = await response.aread()
-                finally:
-                    await response.aclose()
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise (UpstreamUnavailable() if _unsent(error) else AnswerLost()) from error
-        return Received(response.status_code, response.headers, body)
+                return await self._wire.send(method, url, headers, content)
+        except TimeoutError as error:
+            raise AnswerLost from error
 
     def _job(
         self,
@@ -329,7 +321,7 @@ def _read(job: _Job, received: Received, decode: Callable[[bytes], T]) -> T:
     """The answer as a value; raises `_Refused`, or an error for one that tells nothing."""
     if received.status >= SERVER_ERROR and job.writes:
         raise AnswerLost(product=job.connection.product)
-    if received.status >= httpx.codes.MULTIPLE_CHOICES:
+    if received.status >= HTTPStatus.MULTIPLE_CHOICES:
         raise _refused(job, received)
     try:
         value = decode(received.body if job.verbatim else _absent(received.body) or b"{}")
@@ -361,21 +353,7 @@ def _unreadable(job: _Job, received: Received) -> Exception:
     return UpstreamRejected("The product gave an answer that cannot be read.", product=job.connection.product)
 
 
-def _unsent(error: Exception) -> bool:
-    """Whether the failure came before anything was sent.
-
-    httpx-aiohttp calls a connection that broke after sending a ConnectTimeout too, so its cause decides.
-    """
-    cause = error.__cause__
-    if isinstance(cause, aiohttp.ClientError):
-        return isinstance(cause, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
-    return isinstance(error, (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol))
-
-
-def _network() -> httpx.AsyncBaseTransport:
-    """The network by aiohttp, without cookies; its session opens with the first request."""
-    return AiohttpTransport(
-        client=lambda: aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0), cookie_jar=aiohttp.DummyCookieJar()
-        )
-    )
+def _wire(transport: httpx.AsyncBaseTransport | None, timeouts: Timeouts) -> Wire:
+    if transport is None:
+        return Network(timeouts.connect)
+    return Transported(transport, httpx.Timeout(timeouts.attempt, connect=timeouts.connect))

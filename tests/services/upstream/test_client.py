@@ -22,7 +22,8 @@ from services.kinds import KINDS
 from services.policy import Product
 from services.sandbox.faults import Fault
 from services.upstream.auth import Authorization
-from services.upstream.client import AnswerLost, Client, Timeouts
+from services.upstream.client import Client, Timeouts
+from services.upstream.wire import AnswerLost
 
 from .conftest import Desk, Open, Tokens
 
