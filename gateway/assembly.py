@@ -86,6 +86,7 @@ async def assembled(settings: Settings, transport: httpx.AsyncBaseTransport | No
         copy = copy_of(settings, database, client, credentials)
         services = _services(database, credentials, client, events, messages, way, copy)
         await stack.enter_async_context(services.usage.running())
+        await stack.enter_async_context(services.identity.hearing())
         post = Post(messages, way)
         consents = consents_on(settings, database, client, credentials, services.directory)
         moving = migrating(database, services, messages, consents, settings.migration)
@@ -153,7 +154,7 @@ def _services(
     candidates = Candidates(database, usage)
     migrations = Migrations(database, audit, rollout, candidates, usage, PERMISSIONS)
     return Services(
-        identity=Identity(database),
+        identity=Identity(database, events),
         credentials=credentials,
         directory=Directory(database, credentials, crm, books),
         documents=documents,

@@ -4,7 +4,8 @@ import json
 import time
 from asyncio import Lock
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from hashlib import sha256
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
@@ -28,6 +29,8 @@ log = structlog.get_logger(__name__)
 Fetch = Callable[[str], Awaitable[bytes]]
 """The body behind a URL; raises `UpstreamUnavailable` or `UpstreamRejected`."""
 TOKEN_BYTES = 16 * 1024
+MOST_PROVED = 10_000
+"""Tokens whose proof is remembered."""
 REASONS: Mapping[type[Exception], str] = {
     ExpiredTokenError: "EXPIRED_TOKEN",
     BadSignatureError: "BAD_SIGNATURE",
@@ -82,6 +85,10 @@ class Keys:
                 held = self._held = await self._looked(self._held, kid)
         return held
 
+    def are(self, held: KeySet) -> bool:
+        """Whether these are still the keys, as far as one need ask."""
+        return held is self._held and not self._is_old()
+
     async def _looked(self, held: KeySet | None, kid: str | None) -> KeySet:
         if held is None:
             return await self._fetched()
@@ -129,6 +136,15 @@ def _names(keys: KeySet, kid: str | None) -> bool:
     return kid is None or any(key.kid == kid for key in keys)
 
 
+class _Proved(NamedTuple):
+    """A token's claims, until when they hold (seconds since the epoch), and the keys that proved them."""
+
+    claims: Mapping[str, Any]
+    until: float
+    keys: Keys
+    held: KeySet
+
+
 class Authentication:
     """Checks ID tokens: signature, issuer, audience, algorithm, lifetime."""
 
@@ -145,18 +161,35 @@ class Authentication:
             )
             for issuer in options.issuers
         }
+        self._proved: dict[bytes, _Proved] = {}
+        """By the digest of the token: the token itself is not kept."""
 
     async def claims(self, header: str | None) -> Mapping[str, Any]:
-        """The claims of a valid token; raises `Unauthenticated` with the reason."""
+        """The claims of a valid token; raises `Unauthenticated` with the reason.
+
+        One that was valid stays so until it ends, or its issuer's keys have been fetched anew.
+        """
         token = bearer(header)
+        digest = sha256(token.encode()).digest()
+        proved = self._proved.get(digest)
+        if proved is not None and time.time() < proved.until and proved.keys.are(proved.held):
+            return proved.claims
+        keys, held, claims = await self._examined(token)
+        if len(self._proved) >= MOST_PROVED:
+            self._proved.clear()
+        self._proved[digest] = _Proved(claims, self.until(claims), keys, held)
+        return claims
+
+    async def _examined(self, token: str) -> tuple[Keys, KeySet, Mapping[str, Any]]:
         head, body = (_unverified(part) for part in token.split(".")[:2])
         issuer, kid = body.get("iss"), head.get("kid")
         if not isinstance(issuer, str) or issuer not in self._keys:
             raise refused("WRONG_ISSUER")
         if head.get("alg") not in self._options.algorithms:
             raise refused("FORBIDDEN_ALGORITHM")
-        keys = await self._keys[issuer].holding(kid if isinstance(kid, str) else None)
-        return self._checked(token, keys, issuer)
+        keys = self._keys[issuer]
+        held = await keys.holding(kid if isinstance(kid, str) else None)
+        return keys, held, self._checked(token, held, issuer)
 
     def email(self, claims: Mapping[str, Any]) -> str:
         """The address that names the CRM user. One that the provider says is unverified names nobody."""

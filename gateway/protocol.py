@@ -1,20 +1,23 @@
-"""HTTP for clients that do not take all the time in the world."""
+"""HTTP for clients that do not take all the time in the world, nor all the room."""
 
 import asyncio
 from typing import Any
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+HEAD_BYTES = 64 * 1024
+"""Of a request; uvicorn's parser would take as many as come."""
 
 
-class Prompt(H11Protocol):
-    """Hangs up when the head of a request has not arrived in time; uvicorn would wait for it without end."""
+class Prompt(HttpToolsProtocol):
+    """Hangs up when the head of a request has not arrived in time, or is too long; uvicorn would wait without end."""
 
     def __init__(self, *, patience: float, **given: Any) -> None:
         """`patience` in seconds."""
         super().__init__(**given)
         self._patience = patience
         self._timer: asyncio.TimerHandle | None = None
+        self._head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait."""
@@ -27,23 +30,32 @@ class Prompt(H11Protocol):
         super().data_received(data)
         if self.cycle is not before:
             self._cease()
-        elif self._timer is None and _is_over(before) and self.transport.get_protocol() is self:
-            self._wait()
+        elif _is_over(before) and self.transport.get_protocol() is self:
+            self._more(len(data))
 
-    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+    def handle_websocket_upgrade(self) -> None:
         """The head is here; what follows is no longer HTTP."""
         self._cease()
-        super().handle_websocket_upgrade(event)
+        super().handle_websocket_upgrade()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing more to wait for."""
         self._cease()
         super().connection_lost(exc)
 
+    def _more(self, count: int) -> None:
+        """So many bytes of a head that is not whole yet."""
+        self._head += count
+        if self._head > HEAD_BYTES:
+            self.transport.close()
+        elif self._timer is None:
+            self._wait()
+
     def _wait(self) -> None:
         self._timer = self.loop.call_later(self._patience, self.transport.close)
 
     def _cease(self) -> None:
+        self._head = 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
+from typing import NoReturn
 
 import psycopg
 import structlog
@@ -90,6 +91,8 @@ class Events:
         self._subscribers: defaultdict[str, set[Notices]] = defaultdict(set)
         self._listener: asyncio.Task[None] | None = None
         self._closed = False
+        self.connected = False
+        """Whether notices arrive at the moment, as far as is known."""
 
     @asynccontextmanager
     async def subscribe(self, topic: str) -> AsyncIterator[Notices]:
@@ -152,11 +155,18 @@ class Events:
             await connection.execute(f"LISTEN {CHANNEL}")
             for notices in self._everybody():
                 notices.put(None)
-            while True:
-                async for notification in connection.notifies(timeout=PROBE_SECONDS):
-                    self._tell(notification.payload)
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await connection.execute("SELECT 1")
+            self.connected = True
+            try:
+                await self._hear(connection)
+            finally:
+                self.connected = False
+
+    async def _hear(self, connection: psycopg.AsyncConnection) -> NoReturn:
+        while True:
+            async for notification in connection.notifies(timeout=PROBE_SECONDS):
+                self._tell(notification.payload)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await connection.execute("SELECT 1")
 
     def _tell(self, message: str) -> None:
         topic, _, payload = message.partition("\n")

@@ -1,8 +1,12 @@
 """From a signed-in address to the viewer: who he is and everything that decides what he may do."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from time import monotonic
+from typing import NamedTuple
 
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -10,6 +14,7 @@ from sqlmodel.sql.expression import Select
 
 from services import grants
 from services.errors import NotFound, Unauthenticated
+from services.events import Events
 from services.policy import EVERYTHING, NOTHING, AccessKind, CapabilitySet, Product, ProductAccess, Viewer
 from services.storage.engine import Database
 from services.storage.models import Connection, IntegrationGrant, Member, Organization, Profile, Role, fold
@@ -54,22 +59,61 @@ class Access:
         return bool(self.connections) and all(own and own.is_owner for own in self.connections.values())
 
 
+ACCESS = "access"
+"""The topic of the notice, with the organization's id, that something has changed which decides about its members."""
+REMEMBERED_SECONDS = 5.0
+"""For which a viewer is taken as seen although no notice came, should it have been lost."""
+MOST_REMEMBERED = 10_000
+
+
+class _Seen(NamedTuple):
+    """A viewer as read; good until a moment of `time.monotonic()`, and while this process has written nothing."""
+
+    viewer: Viewer
+    until: float
+    writes: int
+
+
 class Identity:
     """Viewers, remembered until anything changes that decides about them."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, events: Events | None = None) -> None:
+        """`events` tell of changes by other processes; without them, each time is asked whether there are any."""
         self._database = database
+        self._events = events
         self._viewers: dict[str, tuple[int, Viewer]] = {}
+        self._seen: dict[tuple[str, str | None, str | None], _Seen] = {}
+        self._changes = 0
+
+    @asynccontextmanager
+    async def hearing(self) -> AsyncIterator[None]:
+        """Hear of changes within the block."""
+        task = asyncio.create_task(self._hear(), name="identity")
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
     async def viewer(self, email: str, *, subject: str | None = None, organization_id: str | None = None) -> Viewer:
         """The CRM user of this address; raises `Unauthenticated` with one of `REASONS` as `reason`.
 
-        `subject` is the user's ZUID when Zoho's Accounts signed him in; it wins over the address. One query when
-        nothing has changed since the last time.
+        `subject` is the user's ZUID when Zoho's Accounts signed him in; it wins over the address. No query when he
+        was seen in these seconds and nothing has changed, one when nothing has changed since he was seen last.
         """
+        key, writes, changes = (email, subject, organization_id), self._database.writes, self._changes
+        seen = self._seen.get(key)
+        if seen is not None and seen.writes == writes and monotonic() < seen.until:
+            return seen.viewer
         async with self._database.session() as session:
             member, version = await self._member(session, fold(email), subject, organization_id)
-            return await self._viewer(session, member, version)
+            viewer = await self._viewer(session, member, version)
+        if self._events is not None and self._events.connected and changes == self._changes:
+            if len(self._seen) >= MOST_REMEMBERED:
+                self._seen.clear()
+            self._seen[key] = _Seen(viewer, monotonic() + REMEMBERED_SECONDS, writes)
+        return viewer
 
     async def member(self, organization_id: str, member_id: str) -> Viewer:
         """Another user of the organization, as he would be seen if he signed in; raises `NotFound`."""
@@ -79,6 +123,14 @@ class Identity:
             if found is None:
                 raise NotFound
             return await self._viewer(session, *found)
+
+    async def _hear(self) -> None:
+        if self._events is None:
+            return
+        async with self._events.subscribe(ACCESS) as notices:
+            async for _ in notices:
+                self._changes += 1
+                self._seen.clear()
 
     async def _member(
         self, session: AsyncSession, email: str, subject: str | None, organization_id: str | None

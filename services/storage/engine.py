@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import URL, Connection, func, make_url, text
+from sqlalchemy import URL, Connection, event, func, make_url, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -33,6 +34,10 @@ class Database:
                 "options": f"-c statement_timeout={round(statement_timeout * 1000)} -c timezone=UTC",
             },
         )
+        self.writes = 0
+        """Transactions of this process that wrote something: what was read before the last of them may have changed."""
+        event.listen(self._engine.sync_engine, "after_cursor_execute", _mark)
+        event.listen(self._engine.sync_engine, "commit", self._count)
 
     @property
     def conninfo(self) -> str:
@@ -65,6 +70,17 @@ class Database:
     async def close(self) -> None:
         """Return all connections."""
         await self._engine.dispose()
+
+    def _count(self, connection: Connection) -> None:
+        self.writes += connection.info.pop(_WROTE, 0)
+
+
+_WROTE = "wrote"
+
+
+def _mark(connection: Connection, _cursor: object, statement: str, *_rest: Any) -> None:
+    if not statement.startswith("SELECT"):
+        connection.info[_WROTE] = 1
 
 
 async def alone(session: AsyncSession, what: str) -> None:
