@@ -1,6 +1,7 @@
 """Which of the two media types of GraphQL over HTTP an answer has."""
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 GRAPHQL = "application/graphql-response+json"
 JSON = "application/json"
@@ -9,6 +10,7 @@ EVENTS = "text/event-stream"
 OFFERED = (GRAPHQL, JSON)
 
 
+@lru_cache(maxsize=256)
 def chosen(accept: str | None) -> str | None:
     """The offered type that the client likes best; None when it takes neither. Without a wish it is GraphQL's own."""
     if not accept or not accept.strip():
@@ -18,11 +20,13 @@ def chosen(accept: str | None) -> str | None:
     return best if _liking(best, ranges) > (0, 0) else None
 
 
+@lru_cache(maxsize=256)
 def wants_page(accept: str | None) -> bool:
     """Whether a browser asks for a page to read."""
     return any(media == HTML and quality for media, quality in _ranges(accept or ""))
 
 
+@lru_cache(maxsize=256)
 def wants_events(accept: str | None) -> bool:
     """Whether server-sent events are wished for before an answer at once."""
     named = [(quality, media) for media, quality in _ranges(accept or "") if media in (EVENTS, *OFFERED) and quality]

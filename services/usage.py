@@ -1,7 +1,7 @@
 """How often people use what: what a migration's preview and the closing of the window are decided by."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -24,6 +24,9 @@ BATCH = 1000
 MOST = 100_000
 """Counters kept while the database does not take them; what comes on top is not counted."""
 log = structlog.get_logger(__name__)
+
+Touch = frozenset[tuple[str, str]]
+"""The coordinates that an operation touched, each with the permission that it needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,24 +64,24 @@ class Usage:
         """`every` is in seconds."""
         self._database = database
         self._every = every
+        self._noted: dict[tuple[str, str, date, Touch], int] = {}
+        """Operations since the last writing, not told apart yet by what they touched."""
         self._counted: dict[_Counter, tuple[str, int]] = {}
         self._writing = asyncio.Lock()
 
-    def note(self, viewer: Viewer, touched: Mapping[str, str]) -> None:
+    def note(self, viewer: Viewer, touched: Touch) -> None:
         """Count one operation of a viewer: the coordinates it touched, with the permission that each needs.
 
         Those that no module's permission guards are left out.
         """
-        known = {name: permission for name, permission in touched.items() if _module(permission) in MODULES}
-        if any(_module(permission) in FINANCE for permission in known.values()):
-            known[TOTAL] = ""
-        day = now().date()
-        for coordinate, permission in known.items():
-            self._count(_Counter(viewer.organization_id, viewer.id, day, coordinate), permission, 1)
+        key = (viewer.organization_id, viewer.id, now().date(), touched)
+        if key in self._noted or len(self._noted) < MOST:
+            self._noted[key] = self._noted.get(key, 0) + 1
 
     async def flush(self) -> None:
         """Write what has been counted; when the database does not take it, it is kept for the next time."""
         async with self._writing:
+            self._tell_apart()
             counted, self._counted = self._counted, {}
             rows = [
                 {"organization_id": key.organization_id, "member_id": key.member_id, "day": key.day}
@@ -140,6 +143,15 @@ class Usage:
             for member_id, coordinate, permission, operations in await session.exec(query):
                 found.setdefault(member_id, []).append(Touched(coordinate, permission, int(operations)))
         return found
+
+    def _tell_apart(self) -> None:
+        noted, self._noted = self._noted, {}
+        for (organization_id, member_id, day, touched), operations in noted.items():
+            known = {name: permission for name, permission in touched if _module(permission) in MODULES}
+            if any(_module(permission) in FINANCE for permission in known.values()):
+                known[TOTAL] = ""
+            for coordinate, permission in known.items():
+                self._count(_Counter(organization_id, member_id, day, coordinate), permission, operations)
 
     def _count(self, key: _Counter, permission: str, operations: int) -> None:
         before = self._counted.get(key)

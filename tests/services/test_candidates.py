@@ -116,7 +116,7 @@ async def test_candidates_come_page_by_page_with_their_utilization(company: Any)
     await company.product_user("staff")
     await company.integration_user("estimator", CapabilitySet.ESTIMATES_ONLY)
     await company.member("outsider", profile_id="nothing")
-    usage.note(await company.viewer("sales3"), {"Query.invoices": "invoices.view"})
+    usage.note(await company.viewer("sales3"), frozenset({"Query.invoices": "invoices.view"}.items()))
     await usage.flush()
     seen: list[Candidate] = []
     while True:

@@ -1,14 +1,19 @@
+import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from sqlmodel import col, update
 
 from services import grants
 from services.errors import NotFound, Unauthenticated
-from services.identity import Identity
+from services.events import Events
+from services.identity import REMEMBERED_SECONDS, Identity
 from services.policy import AccessKind, Action, CapabilitySet, ModuleGrant, Product, Source, Viewer
 from services.storage import models
+from services.storage.engine import Database
 
 MIGRATED = datetime(2026, 5, 15, tzinfo=UTC)
 
@@ -235,3 +240,45 @@ async def test_an_administrator_sees_another_user_as_he_would_see_himself(compan
     assert await identity.member(company.id, member.id) == await identity.viewer(member.email)
     with pytest.raises(NotFound):
         await identity.member((await found()).id, member.id)
+
+
+@pytest.fixture
+async def hearing(company: Any) -> AsyncIterator[Identity]:
+    """An identity that is told of changes."""
+    events = Events(company.database)
+    identity = Identity(company.database, events)
+    async with identity.hearing():
+        async with asyncio.timeout(10):
+            while not events.connected:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        yield identity
+    await events.aclose()
+
+
+async def test_a_viewer_seen_just_now_is_not_asked_for_again(company: Any, hearing: Identity) -> None:
+    member = await company.member("legacy")
+    before = await hearing.viewer(member.email)
+    async with company.database.session() as session:
+        await session.exec(text("LOCK TABLE members IN ACCESS EXCLUSIVE MODE"))
+        async with asyncio.timeout(5):
+            assert await hearing.viewer(member.email) is before
+
+
+async def test_a_change_by_this_process_is_in_force_at_once(company: Any, hearing: Identity) -> None:
+    member = await company.member("legacy")
+    assert not (await hearing.viewer(member.email)).may("invoices.edit")
+    await allow(company, invoices={"edit"})
+    assert (await hearing.viewer(member.email)).may("invoices.edit")
+
+
+async def test_a_change_by_another_process_is_told(company: Any, hearing: Identity) -> None:
+    member = await company.member("legacy")
+    other = Database(company.database.url)
+    for delegation, kind in ((False, "NONE"), (True, "OWNER_DELEGATED")):
+        await hearing.viewer(member.email)
+        async with other.session() as session:
+            (await session.get_one(models.Organization, company.id)).delegation = delegation
+        async with asyncio.timeout(REMEMBERED_SECONDS / 2):
+            while kinds(await hearing.viewer(member.email))["BOOKS"] != kind:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    await other.close()

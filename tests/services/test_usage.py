@@ -12,7 +12,7 @@ from services.storage.rollout import Usage as Row
 from services.usage import Touched, Usage, Utilization
 
 TODAY = datetime.now(UTC)
-INVOICES = {"Query.invoices": "invoices.view", "Invoice.balance": "invoices.view.balance"}
+INVOICES = frozenset({"Query.invoices": "invoices.view", "Invoice.balance": "invoices.view.balance"}.items())
 
 
 async def viewer(company: Any, local: str) -> Viewer:
@@ -24,7 +24,7 @@ async def viewer(company: Any, local: str) -> Viewer:
 async def test_an_operation_counts_once_in_all_and_once_for_each_coordinate(company: Any) -> None:
     usage, staff = Usage(company.database), await viewer(company, "staff")
     usage.note(staff, INVOICES)
-    usage.note(staff, {"Query.invoices": "invoices.view"})
+    usage.note(staff, frozenset({"Query.invoices": "invoices.view"}.items()))
     await usage.flush()
     assert await usage.operations(company.id, TODAY) == {staff.id: Utilization(2, datetime.now(UTC).date())}
     assert await usage.touched(staff.id, TODAY) == [
@@ -35,7 +35,12 @@ async def test_an_operation_counts_once_in_all_and_once_for_each_coordinate(comp
 
 async def test_only_operations_on_finance_modules_are_utilization(company: Any) -> None:
     usage, staff = Usage(company.database), await viewer(company, "staff")
-    usage.note(staff, {"Query.accounts": "accounts.view", "Query.viewer": "public", "Query.integration": "audit.view"})
+    usage.note(
+        staff,
+        frozenset(
+            {"Query.accounts": "accounts.view", "Query.viewer": "public", "Query.integration": "audit.view"}.items()
+        ),
+    )
     await usage.flush()
     assert await usage.operations(company.id, TODAY) == {}
     assert [one.coordinate for one in await usage.touched(staff.id, TODAY)] == ["Query.accounts"]
