@@ -19,11 +19,15 @@ from gateway.connecting import callback, consents
 from gateway.consenting import CALLBACK
 from gateway.demo_people import set_up
 from gateway.endpoint import ORGANIZATION_HEADER, Endpoint
+from gateway.hooking import hooked
 from gateway.live.routes import connected, live_on
 from gateway.live.stream import streamed
 from gateway.media import wants_events
+from gateway.plans import Plans
 from gateway.request_id import HEADER, RequestId
 from gateway.settings import Settings
+from gateway.webhooks import Webhooks, routes
+from schema import schema
 from services.errors import BadUserInput, GatewayError, NotFound
 from services.sandbox import Sandbox
 
@@ -46,10 +50,13 @@ def create_app(
             if sandbox:
                 await set_up(services.credentials, services.directory, sandbox)
             authentication = Authentication(openid, assembly.client.fetch)
-            app.state.endpoint = Endpoint(services, authentication, settings.http)
+            app.state.endpoint = Endpoint(services, authentication, settings.http, plans=_plans(settings))
             app.state.live = live_on(app.state.endpoint, settings.live)
             app.state.consents = consents(settings, assembly)
-            async with working(assembly) if settings.jobs.inside else nullcontext():
+            app.state.webhooks = Webhooks(settings.keys, assembly.jobs, settings.http)
+            working_here = settings.jobs.inside
+            hooks = hooked(app, settings, services.credentials, sandbox) if sandbox and working_here else nullcontext()
+            async with working(assembly) if working_here else assembly.jobs.open(), hooks:
                 yield
 
     return Starlette(
@@ -57,12 +64,18 @@ def create_app(
             Route("/graphql", _graphql, methods=["GET", "POST"]),
             WebSocketRoute("/graphql", connected),
             Route(CALLBACK, callback),
+            *routes(),
             Route("/healthz", _healthy),
         ],
         middleware=[Middleware(RequestId), *_cross_origin(settings)],
         exception_handlers={HTTPException: _coded},
         lifespan=lifespan,
     )
+
+
+def _plans(settings: Settings) -> Plans | None:
+    how = settings.execution
+    return Plans(schema, documents=how.documents, variants=how.variants) if how.plans else None
 
 
 def _cross_origin(settings: Settings) -> list[Middleware]:

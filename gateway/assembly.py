@@ -9,6 +9,7 @@ from datetime import timedelta
 import httpx
 import structlog
 
+from gateway.answering import Answering, answering
 from gateway.consenting import consents_on
 from gateway.mailing import Post, at_once, outbox, way_out
 from gateway.migrating import Migrating, kept_going, migrating
@@ -22,6 +23,7 @@ from services.candidates import Candidates
 from services.correspondence import Way
 from services.credentials import Credentials
 from services.directory import Directory
+from services.documents import Document
 from services.events import Events
 from services.identity import Identity
 from services.integration import Integration
@@ -47,7 +49,7 @@ from services.upstream.documents import Documents
 from services.upstream.leases import SharedBudget
 from services.upstream.ledger import Ledger
 from services.usage import Usage
-from services.writes import Writes
+from services.writes import Writes, Wrote
 
 log = structlog.get_logger(__name__)
 
@@ -84,7 +86,11 @@ async def assembled(settings: Settings, transport: httpx.AsyncBaseTransport | No
         messages = outbox(database, settings.mail)
         way = way_out(settings.mail)
         copy = copy_of(settings, database, client, credentials)
-        services = _services(database, credentials, client, events, messages, way, copy)
+        stack.push_async_callback(copy.aclose)
+        answered = await stack.enter_async_context(
+            answering(database, copy, events, client, credentials, settings.records)
+        )
+        services = _services(database, credentials, client, events, messages, way, copy, answered)
         await stack.enter_async_context(services.usage.running())
         await stack.enter_async_context(services.identity.hearing())
         post = Post(messages, way)
@@ -146,6 +152,7 @@ def _services(
     messages: Outbox,
     way: Way | None,
     copy: Copy,
+    answered: Answering,
 ) -> Services:
     documents = Documents(client, credentials)
     books, crm = Books(client, credentials), Crm(client, credentials)
@@ -163,7 +170,7 @@ def _services(
         crm=crm,
         audit=audit,
         outcomes=outcomes,
-        writes=Writes(documents, outcomes, audit, way, Recording(copy).wrote),
+        writes=Writes(documents, outcomes, audit, way, _taken_over(copy, answered)),
         integration=Integration(database, rollout, credentials),
         candidates=candidates,
         usage=usage,
@@ -173,15 +180,34 @@ def _services(
         reports=Reports(database),
         copy=copy,
         readers=Readers(database),
+        budget=client.budget,
+        answers=answered.answers,
+        full_records=answered.full_records,
+        parties=answered.parties,
     )
 
 
+def _taken_over(copy: Copy, answered: Answering) -> Wrote:
+    """What happens with every record that a write of ours has left."""
+    recording = Recording(copy)
+
+    async def wrote(organization_id: str, document: Document) -> None:
+        await recording.wrote(organization_id, document)
+        await answered.wrote(organization_id, document)
+
+    return wrote
+
+
 def _recording(copy: Copy, options: Records) -> Recording:
-    return Recording(copy, timedelta(seconds=options.interval_seconds), timedelta(hours=options.check_hours))
+    return Recording(copy, options.interval_factor, timedelta(hours=options.check_hours))
 
 
 def _jobs(database: Database, services: Services, post: Post, moving: Migrating, recording: Recording) -> Jobs:
     directory = services.directory
+
+    async def due() -> list[tuple[str, str]]:
+        return await recording.due(await directory.organizations())
+
     duties = Duties(
         organizations=directory.organizations,
         sync=directory.sync,
@@ -189,8 +215,9 @@ def _jobs(database: Database, services: Services, post: Post, moving: Migrating,
         mail=post.send,
         move=moving.work.lane,
         tidy=moving.tidy,
+        due=due,
         pull=recording.pull,
-        modules=[source.module for source in services.copy.sources],
+        refresh=recording.refresh,
     )
     return Jobs(database, duties)
 

@@ -1,9 +1,10 @@
 """The copy of the products' records: who keeps it, and the commands for it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 
 import structlog
 
@@ -11,8 +12,10 @@ from gateway.settings import Settings
 from services.credentials import Credentials
 from services.documents import Document
 from services.errors import GatewayError
+from services.jobs import TICK
 from services.records.copy import Copy, NotYet
 from services.records.lists import Lists
+from services.records.sources import COPIED, SOURCES, Source, needed
 from services.records.spending import Share, ShareSpent
 from services.storage.engine import Database
 from services.storage.models import now
@@ -22,10 +25,24 @@ from services.upstream.client import Client
 log = structlog.get_logger(__name__)
 
 
+SLACK = timedelta(seconds=TICK / 2)
+"""So that what becomes due between two looks is not left until the one after."""
+AGAIN, AGAIN_AFTER_ERROR = timedelta(seconds=20), timedelta(seconds=60)
+"""After which something is tried again for which the share did not suffice, or which has failed."""
+PATIENCE = 20.0
+"""Seconds within which one increment is to be done."""
+ORIGIN_SECONDS = 3.0
+"""That a write waits at most for the record it has been made from to be read again."""
+_ORIGINS = {"salesorder_id": "salesOrders", "estimate_id": "estimates"}
+
+
 def copy_of(settings: Settings, database: Database, client: Client, credentials: Credentials) -> Copy:
     """The copy on this database, inside its share of the budget."""
-    calls = max(1, round(settings.upstream.calls_per_minute * settings.records.share))
-    return Copy(database, Lists(client, credentials, Share(database, calls)))
+    options = settings.records
+    calls = max(1, round(settings.upstream.calls_per_minute * options.share))
+    modules = options.modules or COPIED
+    reserved = needed((SOURCES[module] for module in modules), options.interval_factor)
+    return Copy(database, Lists(client, credentials, Share(database, calls, reserved)), modules)
 
 
 @dataclass(frozen=True)
@@ -33,34 +50,79 @@ class Recording:
     """What the copy does beside everything else: it never makes anything else fail."""
 
     copy: Copy
-    interval: timedelta = timedelta(0)
-    """How old a module's copy may become."""
+    factor: float = 1
+    """Of the sources' intervals, how old a module's copy may become."""
     checked: timedelta = timedelta(days=1)
     """How long ago it may have been compared with the product row by row, which alone finds deletions."""
 
+    async def due(self, organization_ids: Iterable[str]) -> list[tuple[str, str]]:
+        """The (organization, module) that are to go on now."""
+        known, at = await self.copy.known(), now()
+        wanted = [(one, source) for one in organization_ids for source in self.copy.sources]
+        return [(one, s.module) for one, s in wanted if self._due(s, known.get((one, s.module)), at)]
+
     async def pull(self, organization_id: str, module: str) -> None:
         """A job's work: go on with a module as far as the share of this minute allows."""
-        state = await self.copy.state(organization_id, module)
-        if not self._due(state):
-            return
-        overdue = state.full_read_at is not None and state.full_read_at <= now() - self.checked
         try:
-            await (self.copy.check if overdue else self.copy.pull)(organization_id, module)
-        except (ShareSpent, NotYet):
-            return  # the next minute's job goes on
+            await self._pull(organization_id, SOURCES[module])
+        except NotYet:
+            return
+        except ShareSpent:
+            await self.copy.note(organization_id, module, None)
         except GatewayError as error:
             log.warning("a module could not be copied", organization=organization_id, module=module, why=error.message)
             await self.copy.note(organization_id, module, error.message)
 
-    def _due(self, state: RecordPull) -> bool:
-        return state.state != "IDLE" or state.as_of is None or state.as_of <= now() - self.interval
+    async def _pull(self, organization_id: str, source: Source) -> None:
+        state, at = await self.copy.state(organization_id, source.module), now()
+        if state.as_of is not None and self._stale(source, state, at):
+            moment = at - source.every * self.factor / 2
+            if await self.copy.at_least(organization_id, source.module, moment, monotonic() + PATIENCE) is None:
+                raise ShareSpent(at + AGAIN)
+        if self._overdue(state, at):
+            await self.copy.check(organization_id, source.module)
+        elif state.as_of is None or state.state == "READING":
+            await self.copy.pull(organization_id, source.module)
+
+    def _due(self, source: Source, state: RecordPull | None, at: datetime) -> bool:
+        if state is None:
+            return True
+        unfinished = state.as_of is None or state.state == "READING" or self._overdue(state, at)
+        pause = AGAIN_AFTER_ERROR if state.last_error else AGAIN if unfinished else timedelta(0)
+        if state.tried_at is not None and state.tried_at > at - pause:
+            return False
+        return unfinished or self._stale(source, state, at)
+
+    def _stale(self, source: Source, state: RecordPull, at: datetime) -> bool:
+        return state.as_of is None or state.as_of <= at - source.every * self.factor + SLACK
+
+    def _overdue(self, state: RecordPull, at: datetime) -> bool:
+        return state.full_read_at is not None and state.full_read_at <= at - self.checked
+
+    async def refresh(self, organization_id: str, module: str, record_id: str, since: datetime) -> datetime | None:
+        """A job's work: read a record that has changed at the moment `since`; when to try again, if not yet."""
+        try:
+            await self.copy.refresh(organization_id, module, record_id, since)
+        except ShareSpent as spent:
+            return spent.again_at
+        except GatewayError as error:
+            log.warning("a changed record could not be read", record=record_id, module=module, why=error.message)
+        return None
 
     async def wrote(self, organization_id: str, document: Document) -> None:
         """Take over what a write of ours has answered; if that fails the next increment brings it."""
         try:
-            await self.copy.wrote(organization_id, document)
+            if (await self.copy.wrote(organization_id, document)).new:
+                await self._read_origins(organization_id, document)
         except Exception:  # the write itself has succeeded
             log.exception("a write is not in the copy yet", organization=organization_id, record=document.id)
+
+    async def _read_origins(self, organization_id: str, document: Document) -> None:
+        """A document that was made from another one has changed that."""
+        async with asyncio.timeout(ORIGIN_SECONDS):
+            for name, module in _ORIGINS.items():
+                if (origin := getattr(document, name, None)) and origin != document.id:
+                    await self.copy.refresh(organization_id, module, origin)
 
 
 async def rebuild(copy: Copy, organization_id: str, *, history: bool = False) -> list[RecordPull]:

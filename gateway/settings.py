@@ -11,6 +11,17 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 DataCenter = Literal["com", "eu", "in", "com.au", "jp", "ca", "sa", "com.cn", "uk"]
+Copied = Literal[
+    "plans",
+    "addons",
+    "customers",
+    "subscriptions",
+    "contacts",
+    "invoices",
+    "estimates",
+    "salesOrders",
+    "purchaseOrders",
+]
 KEY_BYTES = 32
 
 
@@ -22,7 +33,7 @@ def _listed(value: Any) -> Any:
 class Group(BaseModel):
     """Settings of one concern; a name that is not known is a mistake."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class Http(Group):
@@ -121,10 +132,39 @@ class Records(Group):
 
     share: float = Field(default=0.25, gt=0, le=0.5)
     """Of an organization's calls a minute in each product, what keeping the copy may spend."""
-    interval_seconds: float = Field(default=300, ge=0)
-    """How old a module's copy becomes before its changes are asked for: one call when there are none."""
+    interval_factor: float = Field(default=1, gt=0)
+    """Stretches how old a module's copy becomes before its changes are asked for, one call when there are none: 30
+    seconds for documents and contacts, 10 minutes for Billing's customers, plans and add-ons."""
+    modules: Annotated[tuple[Copied, ...], NoDecode] = ()
+    """What is copied; without a wish, everything."""
     check_hours: float = Field(default=24, gt=0)
     """How long after it was last read in full a module is compared with the product row by row, and mended."""
+    directory_seconds: float = Field(default=300, ge=0)
+    """How old a customer, a CRM account or contact, or the link between them may be in a live answer."""
+    cache_entries: int = Field(default=10_000, ge=0)
+    """Pages, full records and directory records that a process remembers, of each at most so many."""
+    cache_megabytes: int = Field(default=64, ge=0)
+    """What the pages, and as much again what the full records, may take of a process's memory."""
+
+    _list = field_validator("modules", mode="before")(_listed)
+
+    @field_validator("modules")
+    @classmethod
+    def _subscriptions_refer_to_plans(cls, modules: tuple[Copied, ...]) -> tuple[Copied, ...]:
+        if "subscriptions" in modules and "plans" not in modules:
+            raise ValueError("subscriptions refer to plans: copy these as well")
+        return modules
+
+
+class Execution(Group):
+    """How operations are executed."""
+
+    plans: bool = True
+    """Compiled to Python; otherwise, and what cannot be compiled, by graphql-core."""
+    documents: int = Field(default=1000, ge=1)
+    """How many are kept parsed, validated and compiled; those used lately."""
+    variants: int = Field(default=16, ge=1)
+    """How many are kept of one operation, each compiled for other grants or conditions."""
 
 
 class Mail(Group):
@@ -164,6 +204,13 @@ class Mail(Group):
         return self
 
 
+class Audit(Group):
+    """The audit trail."""
+
+    keep_days: int | None = Field(default=None, ge=365)
+    """What is older may be exported and removed, by `audit prune` alone; without a wish, it is kept for ever."""
+
+
 class Logs(Group):
     """What is logged, and how."""
 
@@ -175,7 +222,12 @@ class Settings(BaseSettings):
     """All settings. `GATEWAY_OPENID__AUDIENCE` sets `openid.audience`; DATABASE_URL is honoured as well."""
 
     model_config = SettingsConfigDict(
-        env_prefix="GATEWAY_", env_nested_delimiter="__", frozen=True, extra="forbid", populate_by_name=True
+        env_prefix="GATEWAY_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        populate_by_name=True,
+        use_attribute_docstrings=True,
     )
 
     host: str = "127.0.0.1"
@@ -200,6 +252,8 @@ class Settings(BaseSettings):
     mail: Mail = Mail()
     migration: Migration = Migration()
     records: Records = Records()
+    execution: Execution = Execution()
+    audit: Audit = Audit()
     logs: Logs = Logs()
 
     _list = field_validator("sealing_keys", mode="before")(_listed)

@@ -8,12 +8,18 @@ from services.acts import ActName
 from services.documents import Module
 from services.kinds import Order
 from services.policy import AccessKind, CapabilitySet, Product, Source
+from services.records.notices import Change
 
 strawberry.enum(Module, description="A finance module.")
 strawberry.enum(Product, description="A Zoho product behind the gateway.")
 strawberry.enum(AccessKind, description="Under whose access a viewer's calls to a product run.")
 strawberry.enum(CapabilitySet, description="The widest grants that an integration user may hold.")
 strawberry.enum(Source, description="A rule that may withhold a permission.")
+strawberry.enum(
+    Change,
+    name="DocumentChangeKind",
+    description="What became of a document. SEVERAL: many of the module have changed, or some were missed; look again.",
+)
 strawberry.enum(Order, name="DocumentOrderField", description="What lists can be ordered by, where the product can.")
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 from procrastinate import App, PsycopgConnector
@@ -16,6 +17,10 @@ LANES = 6
 """Members of one migration who are moved at once, however many workers there are."""
 BEAT, DEAD_AFTER = 2.0, 8.0
 """Seconds between a worker's signs of life, and after which one without any is dead."""
+TICK = 5
+"""Seconds after which it is looked again which copies are to go on."""
+BEHIND = -2
+"""The priority of what no user waits for: all other jobs go first."""
 AGAIN_AFTER = 1.0
 """Seconds after which a worker that has lost the database tries to go on."""
 log = structlog.get_logger(__name__)
@@ -32,6 +37,11 @@ async def no_lane(_migration_id: str, _lane: int) -> bool:
 
 async def no_module(_organization_id: str, _module: str) -> None:
     """Of one who copies nothing."""
+
+
+async def no_record(_organization_id: str, _module: str, _record_id: str, _since: datetime) -> datetime | None:
+    """Of one who copies nothing."""
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +62,14 @@ class Duties:
     """End the windows that are over."""
     pull: Callable[[str, str], Awaitable[None]] = no_module
     """Go on with the copy of one module of an organization."""
-    modules: Sequence[str] = ()
-    """The modules that are copied."""
+    due: Callable[[], Awaitable[Sequence[tuple[str, str]]]] | None = None
+    """The (organization, module) whose copies are to go on now; without it nothing is copied."""
+    refresh: Callable[[str, str, str, datetime], Awaitable[datetime | None]] = no_record
+    """Read a record that has changed at that moment; when to try again, if it could not be done yet."""
     sync_when: str = "*/10 * * * *"
     settle_when: str = "* * * * *"
     tidy_when: str = "*/2 * * * *"
-    pull_when: str = "* * * * *"
+    pull_when: str = f"* * * * * */{TICK}"
 
 
 class Jobs:
@@ -119,8 +131,25 @@ class Jobs:
             await self._order_lane(migration_id, lane)
 
     async def pull_soon(self, organization_id: str, module: str) -> None:
-        """Order that the copy of a module goes on; one that waits already will do."""
-        await self._order("pull", f"{organization_id}:{module}", organization_id=organization_id, module=module)
+        """Order that the copy of a module goes on; one that waits already will do, and one at a time works on it."""
+        what = f"pull:{organization_id}:{module}"
+        task = self._app.configure_task("pull", queueing_lock=what, lock=what, priority=BEHIND)
+        with suppress(AlreadyEnqueued):
+            await task.defer_async(organization_id=organization_id, module=module)
+
+    async def refresh_soon(
+        self, organization_id: str, module: str, record_id: str, since: datetime, at: datetime | None = None
+    ) -> None:
+        """Order that a record is read again that has changed at the moment `since`, now or `at` another time.
+
+        One that waits already will do: it will be read after this.
+        """
+        what = f"refresh:{organization_id}:{module}:{record_id}"
+        task = self._app.configure_task("refresh", queueing_lock=what, lock=what, priority=-1, schedule_at=at)
+        with suppress(AlreadyEnqueued):
+            await task.defer_async(
+                organization_id=organization_id, module=module, record_id=record_id, since=since.isoformat()
+            )
 
     async def retry_stalled(self) -> int:
         """Queue again what workers that died were at; how many."""
@@ -150,8 +179,8 @@ class Jobs:
 
     def _register(self) -> None:
         self._register_moves()
-        if self._duties.modules:
-            self._register_pulls()
+        if self._duties.due:
+            self._register_pulls(self._duties.due)
         task, periodic = self._app.task, self._app.periodic
         duties = self._duties
 
@@ -199,7 +228,7 @@ class Jobs:
         async def tidy(timestamp: int) -> None:  # noqa: ARG001 - the period
             await duties.tidy()
 
-    def _register_pulls(self) -> None:
+    def _register_pulls(self, due: Callable[[], Awaitable[Sequence[tuple[str, str]]]]) -> None:
         task, periodic = self._app.task, self._app.periodic
         duties = self._duties
 
@@ -207,9 +236,14 @@ class Jobs:
         async def pull(organization_id: str, module: str) -> None:
             await duties.pull(organization_id, module)
 
+        @task(name="refresh")
+        async def refresh(organization_id: str, module: str, record_id: str, since: str) -> None:
+            moment = datetime.fromisoformat(since)
+            if again_at := await duties.refresh(organization_id, module, record_id, moment):
+                await self.refresh_soon(organization_id, module, record_id, moment, again_at)
+
         @periodic(cron=duties.pull_when)
         @task(name="pull_all", queueing_lock="pull_all")
         async def pull_all(timestamp: int) -> None:  # noqa: ARG001 - the period
-            for organization_id in await duties.organizations():
-                for module in duties.modules:
-                    await self.pull_soon(organization_id, module)
+            for organization_id, module in await due():
+                await self.pull_soon(organization_id, module)

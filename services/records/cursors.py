@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from msgspec import Struct, convert, field, to_builtins
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.records.lists import Stretch, identity
-from services.records.sources import Source, instant
+from services.records.notices import Notice, tell
+from services.records.sources import Body, Source, instant
 from services.records.store import Taken
 from services.storage.models import now
 from services.storage.records import Record, RecordPull
@@ -49,8 +49,12 @@ def _keep(pull: RecordPull, cursor: Cursor) -> None:
 def start(pull: RecordPull, state: str, *, check: bool = False) -> None:
     """Begin to read a list from its top."""
     pull.state = state
-    since = pull.as_of - SKEW if pull.as_of else None
-    _keep(pull, Cursor(began=now(), since=since, check=check))
+    _keep(pull, fresh(pull, check=check))
+
+
+def fresh(pull: RecordPull, *, check: bool = False) -> Cursor:
+    """From now on: what was read before it, the product has told up to now."""
+    return Cursor(began=now(), since=pull.as_of - SKEW if pull.as_of else None, check=check)
 
 
 def params(source: Source, state: str, cursor: Cursor) -> dict[str, str]:
@@ -81,13 +85,26 @@ def is_sorted(source: Source, stretch: Stretch) -> bool:
 
 
 def advance(pull: RecordPull, source: Source, cursor: Cursor, stretch: Stretch, taken: Taken) -> None:
-    """Go on behind the stretch, or note that the rest is known or that there is none."""
-    if stretch.rows:
-        cursor.place, cursor.last = stretch.end, identity(source, stretch.rows[-1])
-    cursor.ended = not stretch.more or _known_from_here(source, pull.state, cursor, stretch)
+    """Go on behind the stretch, and keep what a check has found in it."""
+    move(source, pull.state, cursor, stretch)
     if cursor.check:
         _drifted(source, cursor, stretch, taken)
     _keep(pull, cursor)
+
+
+def move(source: Source, state: str, cursor: Cursor, stretch: Stretch) -> None:
+    """Go on behind the stretch, or note that the rest is known or that there is none."""
+    if stretch.rows:
+        cursor.place, cursor.last = stretch.end, identity(source, stretch.rows[-1])
+    cursor.ended = not stretch.more or _known_from_here(source, state, cursor, stretch)
+
+
+def told(source: Source, state: str, cursor: Cursor, stretch: Stretch) -> dict[str, Body]:
+    """The rows to be taken, by id: of a list sorted by changes those that are not known to be known."""
+    rows = stretch.rows
+    if state == "PULLING" and source.newest and cursor.since is not None:
+        rows = [row for row in rows if not _before(instant(row.get(source.modified)), cursor.since)]
+    return {identity(source, row): row for row in rows}
 
 
 def _known_from_here(source: Source, state: str, cursor: Cursor, stretch: Stretch) -> bool:
@@ -110,14 +127,24 @@ def _before(modified: datetime | None, since: datetime | None) -> bool:
 
 
 async def finish(session: AsyncSession, pull: RecordPull, cursor: Cursor) -> None:
-    """All of it has been read: its rows are true as of the moment at which that began."""
+    """All of it has been read: its rows are true as of the moment at which that began, unless later is known."""
     if pull.state == "READING":
         pull.full_read_at = now()
     if cursor.check:
         pull.checked_at = now()
         pull.drift = {word: ids[:MOST_NAMED] for word, ids in cursor.drift.items()}
-    pull.state, pull.cursor, pull.as_of = "IDLE", {}, cursor.began
+    pull.state, pull.cursor = "IDLE", {}
     pull.rows = await _count(session, pull)
+    await reach(session, pull, cursor.began)
+
+
+async def reach(session: AsyncSession, pull: RecordPull, moment: datetime) -> None:
+    """The copy is true as of the moment, and that is told."""
+    pull.as_of = max(moment, pull.as_of or moment)
+    await session.flush()
+    await session.refresh(pull, ["generation"])
+    notice = Notice(module=pull.module, generation=pull.generation, as_of=pull.as_of)
+    await tell(session, pull.organization_id, notice)
 
 
 async def _count(session: AsyncSession, pull: RecordPull) -> int:
@@ -127,10 +154,3 @@ async def _count(session: AsyncSession, pull: RecordPull) -> int:
         col(Record.deleted_at).is_(None),
     )
     return int((await session.exec(asked)).one())
-
-
-async def held(session: AsyncSession, organization_id: str, module: str) -> RecordPull:
-    """The module's reading, locked until the transaction ends; made when there is none."""
-    fresh = RecordPull(organization_id=organization_id, module=module).model_dump()
-    await session.exec(insert(RecordPull).values(fresh).on_conflict_do_nothing())
-    return await session.get_one(RecordPull, (organization_id, module), with_for_update=True, populate_existing=True)

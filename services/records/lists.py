@@ -63,12 +63,15 @@ class Lists:
         self._credentials = credentials
         self._share = share
 
-    async def stretch(self, organization_id: str, source: Source, place: int, params: dict[str, str]) -> Stretch:
-        """The rows that begin at `place` or up to a few before it."""
+    async def stretch(
+        self, organization_id: str, source: Source, place: int, params: dict[str, str], *, bulk: bool = False
+    ) -> Stretch:
+        """The rows that begin at `place` or up to a few before it; `bulk` leaves room for what is urgent."""
         start = max(0, place - SLACK)
         page, size = _fitting(start)
         asked = {**params, "page": str(page), "per_page": str(size)}
-        at, answer = await self._get(organization_id, source, source.path, page_of(source.plural, Raw), asked)
+        decode = page_of(source.plural, Raw)
+        at, answer = await self._get(organization_id, source, source.path, decode, asked, bulk=bulk)
         rows = [exact.decode(row) for row in answer.rows]
         context = answer.page_context
         return Stretch(rows, (page - 1) * size, context is not None and context.has_more_page, at)
@@ -76,7 +79,7 @@ class Lists:
     async def one(self, organization_id: str, source: Source, record_id: str) -> tuple[Body, datetime]:
         """The full record; raises `NotFound`."""
         path = f"{source.path}/{record_id}"
-        at, answer = await self._get(organization_id, source, path, one_of(source.singular, Raw), {})
+        at, answer = await self._get(organization_id, source, path, one_of(source.singular, Raw), {}, bulk=True)
         return exact.decode(answer.record), at
 
     async def base(self, organization_id: str) -> tuple[str, str, dict[str, str]]:
@@ -99,13 +102,21 @@ class Lists:
         return {one.currency_code: str(one.exchange_rate) for one in table.rows if one.exchange_rate}
 
     async def _get(
-        self, organization_id: str, source: Source, path: str, decode: Any, params: dict[str, str]
+        self,
+        organization_id: str,
+        source: Source,
+        path: str,
+        decode: Any,
+        params: dict[str, str],
+        *,
+        bulk: bool = False,
     ) -> tuple[datetime, Any]:
+        """The answer, and a moment before it was asked for: so it is never one that others had asked for earlier."""
         product: Product = source.product
         connection = await self._credentials.owner(organization_id, product)
-        await self._share.spend(organization_id, product)
+        await self._share.spend(organization_id, product, bulk=bulk)
         at = now()
-        return at, await self._client.get(connection, path, decode, params=params)
+        return at, await self._client.get(connection, path, decode, params=params, alone=True)
 
 
 def _fitting(start: int) -> tuple[int, int]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlmodel import col, func, select
 
 from services.errors import Forbidden
-from services.policy import Source, Viewer
+from services.policy import NOTHING, Action, Source, Viewer
 from services.records.sources import SOURCES
 from services.storage.engine import Database
 from services.storage.records import Record, RecordPull
@@ -15,12 +15,16 @@ from services.storage.records import Record, RecordPull
 def withheld(viewer: Viewer, module: str) -> tuple[Source, ...]:
     """What keeps the copy of a module from this viewer: permissions that are missing, or a record scope.
 
-    One who sees the records of some customers only is always answered by the product.
+    One who sees the records of some customers only is always answered by the product. So is one who owes the
+    permission, or some of its fields, to another product than the one that was copied: this one tells him less.
     """
-    permission = SOURCES[module].permission
-    decision = viewer.decide(permission)
-    scoped = viewer.grant(permission.partition(".")[0]).assigned_only
-    return (*decision.missing_from, *((Source.RECORD_SCOPE,) if scoped else ()))
+    source = SOURCES[module]
+    name = source.permission.partition(".")[0]
+    decision, access = viewer.decide(source.permission), viewer.access_to(source.product)
+    told = access.grants.get(name, NOTHING)
+    if decision.granted and (Action.VIEW not in told.actions or not told.hidden <= viewer.grant(name).hidden):
+        return (access.source,)
+    return (*decision.missing_from, *((Source.RECORD_SCOPE,) if told.assigned_only else ()))
 
 
 def require(viewer: Viewer, *modules: str) -> None:

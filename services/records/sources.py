@@ -1,8 +1,10 @@
 """What is copied, as a table: where a module's list is, how its changes are found, and which columns a row fills."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal, InvalidOperation
+from math import ceil
 from typing import Any
 
 from msgspec import Struct
@@ -61,6 +63,9 @@ def _at(body: Any, key: str) -> Any:
     return body
 
 
+OFTEN, SELDOM = dt.timedelta(seconds=30), dt.timedelta(minutes=10)
+
+
 class Source(Struct, frozen=True, kw_only=True):
     """A copied module is a row.
 
@@ -82,9 +87,14 @@ class Source(Struct, frozen=True, kw_only=True):
     """Modules that must have been read before, since rows refer to them."""
     permission: str
     """What a viewer needs to be answered from it."""
+    every: dt.timedelta = OFTEN
+    """How old its copy becomes before changes are asked for; a setting stretches it for all."""
 
 
-_PARTY = {"party_id": Column(("customer_id",)), "party_name": Column(("customer_name", "customer.display_name"))}
+_PARTY = {
+    "party_id": Column(("customer_id", "customer.customer_id")),
+    "party_name": Column(("customer_name", "customer.display_name")),
+}
 _MONEY = {"currency": Column(("currency_code",))}
 _CATALOGUE = {"number": Column(("plan_code", "addon_code")), "status": Column(("status",))}
 
@@ -127,6 +137,7 @@ def _catalogue(plural: str, singular: str, price: str) -> Source:
         modified="updated_time",
         newest="updated_time",
         permission="subscriptions.view",
+        every=SELDOM,
         columns={**_CATALOGUE, "amount": Column((price,), money), "plan_name": Column(("name",))},
     )
 
@@ -146,6 +157,7 @@ SOURCES: Mapping[str, Source] = {
             modified="updated_time",
             newest="updated_time",
             permission="customers.view",
+            every=SELDOM,
             columns={
                 "status": Column(("status",)),
                 "party_id": Column(("customer_id",)),
@@ -183,6 +195,28 @@ SOURCES: Mapping[str, Source] = {
                 **_MONEY,
             },
         ),
+        Source(
+            module="contacts",
+            product=Product.BOOKS,
+            path="/contacts",
+            plural="contacts",
+            singular="contact",
+            id="contact_id",
+            modified="last_modified_time",
+            newest="last_modified_time",
+            permission="customers.view",
+            columns={
+                "number": Column(("contact_number",)),
+                "status": Column(("status",)),
+                "party_id": Column(("contact_id",)),
+                "party_name": Column(("contact_name",)),
+                "account_id": Column(("zcrm_account_id",)),
+                "contact_id": Column(("zcrm_contact_id",)),
+                "balance": Column(("outstanding_receivable_amount",), money),
+                "day": Column(("created_time",), day),
+                **_MONEY,
+            },
+        ),
         _document(
             Module.INVOICES,
             {
@@ -197,5 +231,13 @@ SOURCES: Mapping[str, Source] = {
     )
 }
 
-COPIED = ("plans", "addons", "customers", "subscriptions", "invoices")
-"""What is copied without a wish of the settings: all that the reports are made of."""
+COPIED = tuple(SOURCES)
+"""What is copied without a wish of the settings: everything."""
+
+
+def needed(sources: Iterable[Source], stretched: float = 1) -> dict[Product, int]:
+    """The calls a minute that it takes to keep the sources in step while nothing changes, by product."""
+    calls: defaultdict[Product, float] = defaultdict(float)
+    for source in sources:
+        calls[source.product] += dt.timedelta(minutes=1) / (source.every * stretched)
+    return {product: ceil(count) for product, count in calls.items()}

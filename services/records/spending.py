@@ -1,6 +1,8 @@
 """The copy's share of the calls that a product allows, the same for all processes."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from sqlalchemy import text
 
@@ -30,16 +32,22 @@ class Share:
     """So many calls in every minute of the clock, for each product of each organization.
 
     Two minutes' shares may fall into one sliding minute of the product, so half its budget is the most to take.
+    What is read in bulk leaves `reserved` calls of the product to increments, so that one long list keeps no other
+    from being up to date.
     """
 
-    def __init__(self, database: Database, calls_per_minute: int) -> None:
+    def __init__(
+        self, database: Database, calls_per_minute: int, reserved: Mapping[Product, int] = MappingProxyType({})
+    ) -> None:
         self._database = database
         self._most = calls_per_minute
+        self._reserved = reserved
 
-    async def spend(self, organization_id: str, product: Product) -> None:
+    async def spend(self, organization_id: str, product: Product, *, bulk: bool = False) -> None:
         """Count one call; raises `ShareSpent`."""
         at = now()
-        given = {"organization_id": organization_id, "product": product.value, "at": at, "most": self._most}
+        most = max(1, self._most - self._reserved.get(product, 0)) if bulk else self._most
+        given = {"organization_id": organization_id, "product": product.value, "at": at, "most": most}
         async with self._database.session() as session:
             connection = await session.connection()
             spent = (await connection.execute(_SPEND, given)).scalar()

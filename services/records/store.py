@@ -11,11 +11,12 @@ from sqlalchemy.dialects.postgresql import distinct_on
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services.records import history
+from services.records import history, notices
 from services.records.frame import Frame
+from services.records.notices import Change
+from services.records.pulls import lock
 from services.records.sources import Body, Source
 from services.records.values import Row, newer, row_of
-from services.storage.engine import alone
 from services.storage.models import Table
 from services.storage.records import Record, SubscriptionChange
 from services.upstream.client import encode
@@ -28,6 +29,11 @@ class Taken:
     new: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     same: list[str] = field(default_factory=list)
+
+    @property
+    def changes(self) -> dict[str, Change]:
+        """What is told of it."""
+        return dict.fromkeys(self.new, Change.CREATED) | dict.fromkeys(self.changed, Change.UPDATED)
 
 
 @dataclass
@@ -47,32 +53,38 @@ class Batch:
 
 
 async def take(session: AsyncSession, batch: Batch, frame: Frame) -> Taken:
-    """Write the batch; taken twice, or late, it changes nothing."""
-    await alone(session, f"records {batch.organization_id} {batch.source.module}")
+    """Write the batch and tell what has changed; taken twice, or late, it changes nothing."""
+    if not batch.bodies:
+        return Taken()
+    await lock(session, batch.organization_id, batch.source.module)
     known = await _known(session, batch)
     last = await last_states(session, batch.organization_id, list(batch.bodies)) if batch.subscribes else {}
     taken, rows = Taken(), dict[str, Row]()
     for record_id, body in batch.bodies.items():
         old = known.get(record_id)
         row = row_of(batch.source, body, old, frame, last.get(record_id))
-        if newer(row, old) and not _note(taken, batch, record_id, row, body, old):
+        if newer(row, old, batch.read_at) and not _note(taken, batch, record_id, row, body, old):
             rows[record_id] = row | _around(batch, record_id, body)
     await upsert(session, Record, rows.values())
     await _touch(session, batch)
     if batch.subscribes:
         await _remember(session, batch, rows, last, frame)
+    await notices.changed(session, batch.organization_id, batch.source.module, taken.changes)
     return taken
 
 
 def _note(taken: Taken, batch: Batch, record_id: str, row: Row, body: Body, known: Record | None) -> bool:
-    """Note what the row means; whether a full record of the same modification stays in its place."""
+    """Note what the row means; whether what is known of the same modification stays in its place.
+
+    Of subscriptions it stays when it is the full record only: their plans may have become known since.
+    """
     if known is None or known.deleted_at is not None:
         taken.new.append(record_id)
     elif _differs(known, row, body):
         taken.changed.append(record_id)
     else:
         taken.same.append(record_id)
-        return known.complete and not batch.complete
+        return not batch.complete and (known.complete or not batch.subscribes)
     return False
 
 
@@ -160,11 +172,13 @@ async def last_states(session: AsyncSession, organization_id: str, ids: Sequence
 
 
 async def bury(session: AsyncSession, source: Source, organization_id: str, record_id: str, at: datetime) -> None:
-    """Mark a record that the product no longer has."""
+    """Mark a record that the product no longer has; what was asked for before `at` does not bring it back."""
+    await lock(session, organization_id, source.module)
     row = await session.get(Record, (organization_id, source.module, record_id), with_for_update=True)
     if row is not None and row.deleted_at is None:
-        row.deleted_at = at
+        row.deleted_at = row.read_at = at
         session.add(row)
+        await notices.changed(session, organization_id, source.module, {record_id: Change.DELETED})
 
 
 async def close_history(

@@ -6,6 +6,7 @@ from typing import Any
 
 from services import revenue
 from services.documents import Subscription
+from services.listing import collated
 from services.records.frame import Frame
 from services.records.sources import Body, Source, instant
 from services.storage.records import Record, SubscriptionChange
@@ -14,6 +15,8 @@ Row = dict[str, Any]
 
 _KEPT = ("number", "account_id", "contact_id", "trial_on")
 """What only full records tell stays known when a list row comes."""
+_LINKS = ("account_id", "contact_id")
+"""Unless the row says that there is no link with the CRM any more."""
 TRIALS = frozenset({"trial", "trial_expired"})
 
 
@@ -24,13 +27,20 @@ def row_of(
     row: Row = {name: column.of(body) for name, column in source.columns.items()}
     row["modified_time"] = instant(body.get(source.modified))
     if known is not None:
-        row |= {name: getattr(known, name) for name in _KEPT if row.get(name) is None}
+        row |= {name: getattr(known, name) for name in _kept(body) if row.get(name) is None}
+    row["created_at"] = instant(body.get("created_time"))
+    row |= {"number_key": collated(row.get("number")), "party_key": collated(row.get("party_name"))}
     row["rate"] = row.get("rate") or _rate(row.get("currency"), known or last, frame)
     row["base_amount"] = frame.based(row.get("amount"), row["rate"])
     row["base_balance"] = frame.based(row.get("balance"), row["rate"])
     if source.module == "subscriptions":
         _subscribe(row, body, known, frame)
     return row
+
+
+def _kept(body: Body) -> tuple[str, ...]:
+    unlinked = body.get("is_linked_with_zohocrm") is False
+    return tuple(name for name in _KEPT if not (unlinked and name in _LINKS))
 
 
 def _rate(currency: str | None, known: Record | SubscriptionChange | None, frame: Frame) -> Decimal | None:
@@ -76,7 +86,15 @@ def base_mrr(row: Row, body: Body, status: str | None, frame: Frame) -> Decimal 
     return frame.based(worth.amount, row["rate"]) if worth else None
 
 
-def newer(row: Row, known: Record | None) -> bool:
-    """Whether the row may replace what is known: it is not older."""
-    theirs: datetime | None = row["modified_time"]
-    return known is None or known.modified_time is None or theirs is None or theirs >= known.modified_time
+def newer(row: Row, known: Record | None, read_at: datetime) -> bool:
+    """Whether the row may replace what is known: it is not older.
+
+    The products' times have whole seconds, so of equal ones that wins which was asked for later.
+    """
+    if known is None:
+        return True
+    mine: datetime | None = row["modified_time"]
+    theirs = known.modified_time
+    if mine is None or theirs is None or mine == theirs:
+        return read_at >= known.read_at
+    return mine > theirs

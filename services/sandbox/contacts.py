@@ -56,7 +56,7 @@ def delete(desk: Desk) -> Response:
     body = desk.require("contacts", desk.path["id"], MISSING)
     if _used(body["contact_id"], desk):
         raise refused(36)
-    records.drop(desk.session, desk.organization_id, "contacts", body["contact_id"])
+    desk.drop("contacts", body["contact_id"], body)
     return done("The contact has been deleted.")
 
 

@@ -1,4 +1,4 @@
-"""The stand-alone sandbox's own pages: its log, its faults, its people, ID tokens and keys, as JSON under /sandbox."""
+"""The stand-alone sandbox's own pages: log, faults, webhooks, people, ID tokens and keys, as JSON under /sandbox."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from starlette.routing import Route
 from services.sandbox.answers import Answer
 from services.sandbox.errors import Refusal
 from services.sandbox.faults import Fault
+from services.sandbox.hooks import Hook
 from services.sandbox.scopes import FULL
 from services.sandbox.store import Organization, Person
 
@@ -51,6 +52,16 @@ async def order_fault(request: Request) -> Response:
 async def clear_faults(request: Request) -> Response:
     _sandbox(request).clear_faults()
     return await faults(request)
+
+
+async def hook_up(request: Request) -> Response:
+    """The body in the names of `Hook`: from now on changes in that product of that organization are posted there."""
+    try:
+        hook = msgspec.json.decode(await request.body(), type=Hook)
+    except msgspec.MsgspecError as error:
+        raise Refusal(400, 2, str(error)) from error
+    _sandbox(request).hooks.add(hook)
+    return Answer({"url": hook.url})
 
 
 async def people(request: Request) -> Response:
@@ -109,6 +120,7 @@ ROUTES = [
     Route("/faults", faults),
     Route("/faults", order_fault, methods=["POST"]),
     Route("/faults", clear_faults, methods=["DELETE"]),
+    Route("/webhooks", hook_up, methods=["POST"]),
     Route("/people", people),
     Route("/token", token),
     Route("/keys", rotate_keys, methods=["POST"]),

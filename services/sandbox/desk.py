@@ -1,7 +1,7 @@
 """One request at Books or Billing: who asks, in which organization, with which body, against which session."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from services.sandbox.access import Access, Caller
 from services.sandbox.answers import Answer
 from services.sandbox.documents import Surroundings
 from services.sandbox.errors import refused
+from services.sandbox.hooks import Changed
 from services.sandbox.stamps import Stamp
 from services.sandbox.store import Organization, Store
 
@@ -35,6 +36,7 @@ class Desk:
     now: float
     today: str
     """``yyyy-mm-dd``; what lies before it is late."""
+    changes: list[Changed] = field(default_factory=list)
 
     @property
     def organization(self) -> Organization:
@@ -103,6 +105,11 @@ class Desk:
 
     def put(self, kind: str, body: Body) -> None:
         records.put(self.session, self.organization_id, kind, body)
+        self.changes.append(Changed(kind, body))
+
+    def drop(self, kind: str, record_id: str, body: Body) -> None:
+        records.drop(self.session, self.organization_id, kind, record_id)
+        self.changes.append(Changed(kind, body))
 
     def shown(self, module: str, body: Body) -> Body:
         """The record without what is hidden from the caller."""
@@ -156,20 +163,21 @@ def endpoint(work: Work) -> Callable[[Request], Awaitable[Response]]:
         content = await request.body()
         state = request.state
         with state.store.session() as session:
-            return work(
-                Desk(
-                    caller=state.caller,
-                    store=state.store,
-                    access=state.sandbox.access,
-                    session=session,
-                    query=request.query_params,
-                    path=request.path_params,
-                    content=content,
-                    content_type=request.headers.get("content-type", ""),
-                    now=state.sandbox.now(),
-                    today=state.sandbox.today.isoformat(),
-                )
+            desk = Desk(
+                caller=state.caller,
+                store=state.store,
+                access=state.sandbox.access,
+                session=session,
+                query=request.query_params,
+                path=request.path_params,
+                content=content,
+                content_type=request.headers.get("content-type", ""),
+                now=state.sandbox.now(),
+                today=state.sandbox.today.isoformat(),
             )
+            response = work(desk)
+        state.sandbox.hooks.tell(state.place.product, desk.organization_id, state.place.path, desk.changes)
+        return response
 
     return handle
 

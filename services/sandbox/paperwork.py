@@ -187,7 +187,7 @@ def delete(kind: Kind) -> Work:
         body = found(kind, desk)
         if conversions.followed(body):
             raise refused(36)
-        records.drop(desk.session, desk.organization_id, kind.name, body[kind.id_key])
+        desk.drop(kind.name, body[kind.id_key], body)
         return done(kind.messages["delete"])
 
     return work

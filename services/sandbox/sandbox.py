@@ -16,6 +16,7 @@ from services.sandbox.budget import Budgets, Limits
 from services.sandbox.calls import Call, Log
 from services.sandbox.data_centres import DATA_CENTRES
 from services.sandbox.faults import Fault, Faults
+from services.sandbox.hooks import Hook, Hooks
 from services.sandbox.keys import Keys
 from services.sandbox.scopes import FULL
 from services.sandbox.seed import seed
@@ -53,6 +54,7 @@ class Sandbox:
         self.keys = Keys(self.store)
         self.faults = Faults()
         self.log = Log()
+        self.hooks = Hooks()
         self.app = App(self)
 
     @classmethod
@@ -116,6 +118,17 @@ class Sandbox:
 
     def clear_calls(self) -> None:
         self.log.clear()
+
+    def webhooks_to(
+        self,
+        product: str,
+        organization_id: str,
+        url: str,
+        secret: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """From now on changes in `books` or `billing` are posted there; `transport` stands for the network."""
+        self.hooks.add(Hook(product, organization_id, url, secret), transport)
 
     def fault(self, fault: Fault) -> None:
         self.faults.order(fault)

@@ -80,6 +80,8 @@ class Organization(Table, table=True):
         default="ALL_FINANCE_MODULES", sa_column_kwargs={"server_default": text("'ALL_FINANCE_MODULES'")}
     )
     integration_user_limit: int = Field(default=1000, sa_column_kwargs={"server_default": text("1000")})
+    freshness_seconds: int = Field(default=30, sa_column_kwargs={"server_default": text("30")})
+    """How old answers may be where an operation does not say it."""
     window_opens_at: datetime | None = Field(default=None, sa_type=Instant)
     window_closes_at: datetime | None = Field(default=None, sa_type=Instant)
     auto_migrated_at: datetime | None = Field(default=None, sa_type=Instant)

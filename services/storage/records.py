@@ -32,15 +32,18 @@ class Base(Table, table=True):
 class Record(Table, table=True):
     """A record of a product as last read: `body` as it was sent, the rest taken from it so that SQL need not.
 
-    `module`: subscriptions, plans, addons, customers, invoices, … `complete`: the body is the full record, not a list
-    row. `deleted_at`: when it was found missing. `day`: created (subscriptions), date of the document. `due_on`: next
-    billing (subscriptions), due date. `ends_on`: expires (subscriptions). `rate`: units of the base currency for one
-    of the record's; with invoices their own, with subscriptions that of their first sight, kept since.
+    `module`: subscriptions, plans, addons, customers, contacts (of Books), invoices, … `complete`: the body is the
+    full record, not a list row. `deleted_at`: when it was found missing. `day`: created (subscriptions, customers,
+    contacts), date of the document. `due_on`: next billing (subscriptions), due date. `ends_on`: expires
+    (subscriptions). `rate`: units of the base currency for one of the record's; with invoices their own, with
+    subscriptions that of their first sight, kept since.
     """
 
     __tablename__ = "records"
     __table_args__ = (
         ForeignKeyConstraint(["organization_id"], ["organizations.id"]),
+        Index("ix_records_newest_by_created_at", "organization_id", "module", text("created_at DESC NULLS LAST"), "id"),
+        Index("ix_records_newest_by_day", "organization_id", "module", text("day DESC NULLS LAST"), "id"),
         Index(None, "organization_id", "module", "modified_time"),
         Index(None, "organization_id", "module", "party_id"),
         Index(None, "organization_id", "module", "status"),
@@ -76,6 +79,10 @@ class Record(Table, table=True):
     ends_on: date | None = None
     paid_on: date | None = None
     """Invoices: the day of the last payment."""
+    created_at: datetime | None = Field(default=None, sa_type=Instant)
+    number_key: str | None = None
+    """The number and the party's name as lists are sorted by them (`listing.collated`)."""
+    party_key: str | None = None
     plan_code: str | None = None
     plan_name: str | None = None
     body: Json = Field(default_factory=dict, sa_type=JSONB)
@@ -131,6 +138,7 @@ class RecordPull(Table, table=True):
 
     `state`: IDLE, READING (a full read goes on), PULLING (an increment goes on). `cursor`: {page, began, since} of
     what goes on, enough to resume. `drift`: what the last check found: {missing, surplus, stale} as lists of ids.
+    `generation` grows with every change of the module's rows. Until `claimed_until` somebody is asking for changes.
     """
 
     __tablename__ = "record_pulls"
@@ -150,6 +158,10 @@ class RecordPull(Table, table=True):
     rows: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     calls: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     last_error: str | None = None
+    generation: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    tried_at: datetime | None = Field(default=None, sa_type=Instant)
+    """When a job last went on with it, whatever came of that."""
+    claimed_until: datetime | None = Field(default=None, sa_type=Instant)
 
 
 class RecordSpending(Table, table=True):

@@ -16,6 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from gateway.live.routes import live_on
+from gateway.plans import Plans
 from gateway.serving import configured, listening
 from gateway.settings import Http, Live
 from resolvers.context import Context
@@ -176,7 +177,8 @@ async def served(gateway: Gateway, limits: Live, http: Http = Http()) -> AsyncIt
     events = Events(database)
     left: list[str] = []
     state = gateway.app.state
-    state.endpoint = replace(state.endpoint, schema=schema_on(events, left), limits=http)
+    schema = schema_on(events, left)
+    state.endpoint = replace(state.endpoint, schema=schema, plans=Plans(schema), limits=http)
     state.live = live_on(state.endpoint, limits)
     config = configured(gateway.app, http)
     config.lifespan = "off"

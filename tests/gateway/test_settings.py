@@ -1,10 +1,12 @@
 import base64
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
-from gateway.settings import Settings
+from gateway.settings import Copied, Records, Settings
+from services.records.sources import SOURCES
 
 KEY = base64.b64encode(b"k" * 32).decode()
 REAL = {
@@ -88,3 +90,11 @@ def test_a_setting_that_makes_no_sense_is_refused_at_start(
 ) -> None:
     with pytest.raises(ValidationError):
         given(environment, REAL | {name: value})
+
+
+def test_what_is_copied_can_be_named_in_any_order_with_what_it_refers_to() -> None:
+    assert set(get_args(Copied)) == set(SOURCES)
+    assert Records.model_validate({"modules": "subscriptions, plans"}).modules == ("subscriptions", "plans")
+    for wrong in ("bills", "subscriptions"):
+        with pytest.raises(ValidationError):
+            Records.model_validate({"modules": wrong})

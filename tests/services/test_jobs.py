@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -139,3 +140,63 @@ async def test_a_lane_goes_on_until_there_is_nothing_more_to_do(own_database: Da
         await jobs.migrate_soon("first")
         await jobs.work_off()
     assert sorted(moved) == sorted(("first", lane) for lane in range(LANES) for _ in range(3))
+
+
+async def test_a_changed_record_is_read_once_and_again_when_that_could_not_be_done_yet(own_database: Database) -> None:
+    read: list[tuple[str, str, str, datetime]] = []
+    moment = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+    async def organizations() -> list[str]:
+        return ["north"]
+
+    async def nothing(_: str) -> None:
+        return
+
+    async def settle() -> None:
+        return
+
+    async def due() -> list[tuple[str, str]]:
+        return []
+
+    async def refresh(organization_id: str, module: str, record_id: str, since: datetime) -> datetime | None:
+        read.append((organization_id, module, record_id, since))
+        return moment if len(read) == 1 else None
+
+    never = "0 0 29 2 *"
+    duties = Duties(
+        organizations=organizations,
+        sync=nothing,
+        settle=settle,
+        due=due,
+        refresh=refresh,
+        sync_when=never,
+        settle_when=never,
+        tidy_when=never,
+        pull_when=never,
+    )
+    async with Jobs(own_database, duties).open() as jobs:
+        for _ in range(3):
+            await jobs.refresh_soon("north", "invoices", "1", moment)
+        await jobs.work_off()
+        assert read == [("north", "invoices", "1", moment)] * 2
+
+
+async def test_what_is_due_to_be_copied_is_ordered_each_time_it_is_looked(own_database: Database, diary: Diary) -> None:
+    pulled: list[tuple[str, str]] = []
+
+    async def due() -> list[tuple[str, str]]:
+        return [("north", "invoices"), ("south", "plans")]
+
+    async def pull(organization_id: str, module: str) -> None:
+        pulled.append((organization_id, module))
+        if len(pulled) == 4:
+            diary.complete.set()
+
+    duties = replace(diary.duties(), due=due, pull=pull, pull_when="* * * * * *")
+    async with Jobs(own_database, duties).open() as jobs:
+        working = asyncio.create_task(jobs.work())
+        async with asyncio.timeout(15):
+            await diary.complete.wait()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    assert set(pulled) == {("north", "invoices"), ("south", "plans")}

@@ -4,7 +4,14 @@ from typing import Any
 
 from alembic import context
 
-from services.storage import budget, records, reports, rollout  # noqa: F401 - their tables count as well
+from services.storage import (  # noqa: F401 - their tables count as well
+    budget,
+    chain,
+    full_records,
+    records,
+    reports,
+    rollout,
+)
 from services.storage.models import Table
 
 

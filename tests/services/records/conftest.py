@@ -1,7 +1,8 @@
 """The copy of the demo organization, on a database and a sandbox of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -43,9 +44,15 @@ class Office:
     def readers(self) -> Readers:
         return Readers(self.database)
 
-    def copy(self, share: int = PLENTY, modules: tuple[str, ...] = COPIED) -> Copy:
+    def copy(
+        self,
+        share: int = PLENTY,
+        modules: tuple[str, ...] = COPIED,
+        reserved: Mapping[Product, int] = MappingProxyType({}),
+    ) -> Copy:
         credentials: Credentials = self.assembly.services.credentials
-        return Copy(self.database, Lists(self.assembly.client, credentials, Share(self.database, share)), modules)
+        lists = Lists(self.assembly.client, credentials, Share(self.database, share, reserved))
+        return Copy(self.database, lists, modules)
 
     async def read(self, *modules: str) -> Copy:
         """A copy that has read these in full."""

@@ -9,8 +9,12 @@ import pytest
 
 from services.errors import UpstreamUnavailable
 from services.policy import Product
+from services.records import store
 from services.records.copy import NotYet
+from services.records.frame import Frames
+from services.records.sources import SOURCES
 from services.records.spending import ShareSpent
+from services.records.store import Batch
 from services.sandbox.faults import Fault
 from services.sandbox.stamps import written
 from tests.services.records.conftest import Office
@@ -185,3 +189,28 @@ async def test_a_rebuilt_copy_keeps_the_history_unless_told_otherwise(office: Of
     await copy.forget(office.organization_id, history=True)
     await office.read("plans", SUBSCRIPTIONS)
     assert len(await office.states(body["subscription_id"])) < len(before)
+
+
+async def test_of_a_list_sorted_by_changes_only_what_is_new_is_taken(office: Office) -> None:
+    copy = await office.read("plans", SUBSCRIPTIONS)
+    body = next(iter(office.held(SUBSCRIPTIONS).values()))
+    office.put(SUBSCRIPTIONS, body | {"amount": Decimal("1.01")})  # behind everybody's back, at its old time
+    await copy.pull(office.organization_id, SUBSCRIPTIONS)
+    assert (await office.record(body["subscription_id"]))["amount"] == body["amount"]
+
+
+async def test_an_answer_that_was_asked_for_earlier_does_not_replace_a_later_one(office: Office) -> None:
+    copy = await office.read("estimates")
+    body = next(iter(office.held("estimates", Product.BOOKS).values()))
+    office.put("estimates", body | {"total": Decimal("99.99")}, Product.BOOKS)
+    assert await copy.refresh(office.organization_id, "estimates", body["estimate_id"])
+    frame = await Frames(office.database, copy._reading._lists).of(office.organization_id, "estimates")  # noqa: SLF001
+    late = Batch(
+        SOURCES["estimates"],
+        office.organization_id,
+        {body["estimate_id"]: body},
+        datetime.now(UTC) - timedelta(seconds=30),
+    )
+    async with office.database.session() as session:
+        await store.take(session, late, frame)
+    assert (await office.record(body["estimate_id"]))["amount"] == Decimal("99.99")

@@ -1,0 +1,46 @@
+"""Statements past the object mapper, for what is read in every request: one round trip, rows as tuples."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from services.storage.engine import Database
+
+Values = Mapping[str, Any]
+
+
+class Statements:
+    """Connections of their own to a database. Every statement is a transaction of its own."""
+
+    def __init__(self, database: Database, *, connections: int = 4) -> None:
+        """`connections` at most; they are made when needed."""
+        self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
+            database.conninfo,
+            min_size=0,
+            max_size=connections,
+            open=False,
+            kwargs={
+                "autocommit": True,
+                "application_name": "finance-gateway reading",
+                "options": "-c statement_timeout=30000 -c timezone=UTC",
+            },
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["Statements"]:
+        """Usable within the block."""
+        async with self._pool:
+            yield self
+
+    async def rows(self, statement: str, given: Values) -> list[tuple[Any, ...]]:
+        """What a statement of ours answers; values are given apart from it."""
+        async with self._pool.connection() as connection:
+            return await (await connection.execute(statement.encode(), given)).fetchall()
+
+    async def run(self, statement: str, given: Values) -> None:
+        """Write something."""
+        async with self._pool.connection() as connection:
+            await connection.execute(statement.encode(), given)
