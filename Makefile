@@ -1,6 +1,6 @@
 # Python 3.11 or newer, make and a package registry are all that is needed.
 .DEFAULT_GOAL := help
-.PHONY: help install serve test chaos check schema lock clean
+.PHONY: help install serve test chaos bench check schema lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -31,16 +31,22 @@ test: install ## run every test
 chaos: install ## migrate 1,000 users while workers are killed and PostgreSQL goes away
 	@exec $(BIN)/python -m tests.chaos $(ARGS)
 
+bench: install ## what it costs beside others, ratios first (peers too: npm ci in tests/bench/peers)
+	@exec $(BIN)/python -m tests.bench $(ARGS)
+
 check: install ## format, lint, types, import contracts, published schema
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m gateway schema --check
+	$(BIN)/python -m gateway schema matrix --check
 
-schema: install ## write the published schema to schema/schema.graphql
+schema: install ## write the published schema, and who may use what, to schema/
 	$(BIN)/python -m gateway schema > schema/schema.graphql.new
 	mv schema/schema.graphql.new schema/schema.graphql
+	$(BIN)/python -m gateway schema matrix > schema/permissions.txt.new
+	mv schema/permissions.txt.new schema/permissions.txt
 
 lock: ## resolve the dependencies anew
 	@$(PYTHON) -m venv $(VENV).lock
