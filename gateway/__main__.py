@@ -3,9 +3,10 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -27,8 +28,13 @@ connect = typer.Typer(help="Print the link under which a person connects his own
 cli.add_typer(connect, name="connect")
 records = typer.Typer(help="The gateway's own copy of the products' records.", no_args_is_help=True)
 cli.add_typer(records, name="records")
+published = typer.Typer(help="The published schema: what it is, what has changed in it, who may use what.")
+cli.add_typer(published, name="schema")
+audit = typer.Typer(help="The audit trail: proved, exported, pruned.", no_args_is_help=True)
+cli.add_typer(audit, name="audit")
 Migrate = Annotated[bool, typer.Option("--migrate", help="The person works under this access from then on.")]
 Organization = Annotated[str | None, typer.Option(help="The id of a connected organization.")]
+Answer = TypeVar("Answer")
 
 
 @cli.command()
@@ -83,25 +89,92 @@ def token(
 
 
 @cli.command()
-def upgrade() -> None:
+def upgrade(
+    grant_to: Annotated[str | None, typer.Option(help="The database role that serves; it gets its rights.")] = None,
+) -> None:
     """Bring the database's schema up to date."""
     from gateway.serving import upgrade as run
+    from services.storage.rights import NotBound
 
-    run(_settings())
+    try:
+        run(_settings(), grant_to)
+    except NotBound as error:
+        _fail(str(error))
 
 
-@cli.command()
+@published.callback(invoke_without_command=True)
 def schema(
+    context: typer.Context,
     check: Annotated[bool, typer.Option("--check", help="Only compare it with the committed one.")] = False,
 ) -> None:
     """Print the published schema."""
-    from gateway.published import difference, sdl
+    from gateway.published import COMMITTED, sdl
 
-    if not check:
-        typer.echo(sdl(), nl=False)
-    elif lines := difference(Path("schema/schema.graphql")):
-        typer.echo("\n".join(lines))
-        _fail("The published schema differs from schema/schema.graphql; if that is meant: make schema")
+    if context.invoked_subcommand is None:
+        _print_or_compare(sdl(), COMMITTED, check=check)
+
+
+@published.command()
+def diff(
+    old: Annotated[str, typer.Argument(help="A file, `-`, or a git revision such as `main` or `HEAD~1:PATH`.")],
+    new: Annotated[str, typer.Argument(help="The same, or `published`.")] = "published",
+    allow: Annotated[str, typer.Option(help="What is meant: `breaking`, `loosening`, or both with a comma.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say what has changed; fails for what breaks clients or gives somebody more, unless it is allowed."""
+    from graphql import GraphQLError
+
+    from gateway.contract import report
+    from gateway.contract.diff import changes
+    from gateway.contract.sources import NoSuchSource, read
+
+    try:
+        allowed, found = report.verdicts(allow), changes(read(old), read(new))
+    except (GraphQLError, NoSuchSource, report.UnknownVerdict) as error:
+        _fail(str(error), code=2)
+    typer.echo(report.as_json(found, allowed) if as_json else "\n".join(report.lines(found)))
+    if left := report.refused(found, allowed):
+        _fail(f"{len(left)} of these changes have to be allowed, if they are meant: --allow breaking,loosening")
+
+
+@published.command()
+def matrix(
+    check: Annotated[bool, typer.Option("--check", help="Only compare it with the committed one.")] = False,
+) -> None:
+    """Print which person of the demo may use which field."""
+    from gateway.contract.matrix import COMMITTED
+    from gateway.contract.matrix import matrix as table
+    from gateway.contract.people import demo_people
+    from gateway.published import sdl
+
+    _settings(quiet=True)
+    _print_or_compare(table(sdl(), demo_people()), COMMITTED, check=check)
+
+
+@cli.command()
+def pack(
+    directory: Annotated[Path, typer.Argument(help="Made when it is not there; what is in it stays.")],
+) -> None:
+    """Write what a client's team needs to test against the gateway."""
+    from gateway.contract.pack import write
+
+    typer.echo("\n".join(str(path) for path in write(directory)))
+
+
+@cli.command()
+def plan(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A GraphQL document.")],
+    operation: Annotated[str | None, typer.Option(help="Its name, where there are several.")] = None,
+    without: Annotated[list[str], typer.Option(help="A permission that is not granted; can be repeated.")] = [],  # noqa: B006
+) -> None:
+    """Print the Python that an operation runs as; or why it runs on graphql-core."""
+    from gateway.planning import UnknownPermission, shown
+
+    _settings(quiet=True)
+    try:
+        typer.echo(shown(file.read_text(), operation, without))
+    except UnknownPermission as error:
+        _fail(str(error))
 
 
 @cli.command()
@@ -110,6 +183,18 @@ def doctor() -> None:
     from gateway.doctor import examine, shown
 
     sys.exit(not shown(asyncio.run(examine(_settings()))))
+
+
+@cli.command()
+def webhooks() -> None:
+    """Print what to enter in the products so that they say at once when a record has changed."""
+    from gateway.demo import completed
+    from gateway.hooking import instructions
+    from gateway.serving import with_database
+
+    settings = _settings(quiet=True)
+    with with_database(completed(settings)) as complete:
+        typer.echo("\n".join(asyncio.run(instructions(complete))))
 
 
 @connect.command()
@@ -139,6 +224,52 @@ def user(
     _print_link(lambda consents: consents.begin_user(email, organization_id=organization, migrate=migrate))
 
 
+@audit.command()
+def verify(
+    organization: Organization = None,
+    head: Annotated[
+        str | None, typer.Option(help="A hash that was the head earlier: that nothing was cut off.")
+    ] = None,
+) -> None:
+    """Prove that every event is as it was recorded, or name the first one that is not; exit code 1 then."""
+    from gateway import auditing
+
+    verdict = _audited(lambda settings: auditing.verify(settings, organization, head))
+    typer.echo("\n".join(verdict.lines))
+    sys.exit(not verdict.holds)
+
+
+@audit.command()
+def export(
+    file: Annotated[Path, typer.Argument(help="A new file.")],
+    organization: Organization = None,
+    since: Annotated[datetime | None, typer.Option(help="From this moment on (UTC).")] = None,
+    until: Annotated[datetime | None, typer.Option(help="Before this moment.")] = None,
+    form: Annotated[
+        Literal["jsonl", "csv"], typer.Option("--format", help="JSON lines, or for spreadsheets.")
+    ] = "jsonl",
+) -> None:
+    """Write the trail into a new file that anybody can verify with SHA-256 alone (docs/audit.md)."""
+    from gateway import auditing
+
+    done = _audited(lambda settings: auditing.export(settings, file, organization, (since, until), form))
+    typer.echo(f"{done.links} facts in {file}, SHA-256 {done.digest}")
+
+
+@audit.command()
+def prune(
+    before: Annotated[datetime, typer.Option(help="What was recorded before this day (UTC) goes.")],
+    file: Annotated[Path, typer.Option("--export", help="A new file for what goes.")],
+    organization: Organization = None,
+) -> None:
+    """Export what is older than it has to be kept, then remove it; the rest still verifies."""
+    from gateway import auditing
+
+    done, gone = _audited(lambda settings: auditing.prune(settings, file, organization, before))
+    typer.echo(f"{done.links} facts in {file}, SHA-256 {done.digest}")
+    typer.echo("\n".join(f"{one.organization_id}: removed up to {one.last.sequence}:{one.last.hash}" for one in gone))
+
+
 @records.command()
 def rebuild(
     organization: Organization = None,
@@ -164,6 +295,19 @@ def status(organization: Organization = None) -> None:
     _keep_records(organization, lambda copy, one: copy.states(one))
 
 
+def _audited(work: Callable[[Settings], Coroutine[None, None, Answer]]) -> Answer:
+    from gateway.serving import with_database
+    from services.errors import GatewayError
+
+    try:
+        with with_database(_settings(quiet=True)) as complete:
+            return asyncio.run(work(complete))
+    except FileExistsError as error:
+        _fail(f"{error.filename} is there already: nothing is written over.")
+    except GatewayError as error:
+        _fail(" ".join(filter(None, (error.message, error.hint))))
+
+
 def _keep_records(organization: str | None, work: Callable[["Copy", str], Awaitable[list["RecordPull"]]]) -> None:
     from gateway.recording import lines
     from gateway.serving import on_records
@@ -174,6 +318,16 @@ def _keep_records(organization: str | None, work: Callable[["Copy", str], Awaita
             typer.echo("\n".join([name, *(f"  {line}" for line in lines(states))]))
     except GatewayError as error:
         _fail(" ".join(filter(None, (error.message, error.hint))))
+
+
+def _print_or_compare(text: str, committed: Path, *, check: bool) -> None:
+    from gateway.published import difference
+
+    if not check:
+        typer.echo(text, nl=False)
+    elif lines := difference(committed, text):
+        typer.echo("\n".join(lines))
+        _fail(f"What is published differs from {committed}; if that is meant: make schema")
 
 
 def _print_link(begin: Callable[["Consents"], Awaitable[str]]) -> None:
@@ -210,9 +364,9 @@ def _explained(error: ValidationError) -> list[str]:
     ]
 
 
-def _fail(message: str) -> NoReturn:
+def _fail(message: str, *, code: int = 1) -> NoReturn:
     typer.echo(message, err=True)
-    raise typer.Exit(1)
+    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from gateway.protocol import Prompt
 from gateway.settings import Http, Settings
 from gateway.welcome import welcome
 from services.records.copy import Copy
+from services.storage import rights
 from services.storage.embedded import Embedded
 from services.storage.records import RecordPull
 
@@ -94,10 +95,10 @@ def work(settings: Settings) -> None:
         asyncio.run(_work(complete, transport))
 
 
-def upgrade(settings: Settings) -> None:
-    """Bring the database up to date."""
+def upgrade(settings: Settings, role: str | None = None) -> None:
+    """Bring the database up to date, and give a role what the gateway needs there; raises `rights.NotBound`."""
     with with_database(settings) as complete:
-        asyncio.run(_upgrade(complete))
+        asyncio.run(_upgrade(complete, role))
 
 
 def on_records(
@@ -145,9 +146,12 @@ def _end_on_signals() -> None:
         signal.signal(number, lambda *_: sys.exit())
 
 
-async def _upgrade(settings: Settings) -> None:
+async def _upgrade(settings: Settings, role: str | None) -> None:
     async with database_of(settings) as database:
         await database.upgrade()
+        if role:
+            async with database.session() as session:
+                await rights.grant(session, role)
 
 
 async def _work(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:

@@ -65,6 +65,15 @@ class AuditEvent(Node):
     )
     request_id: str = field("audit.view", description="The request it came in, as the `x-request-id` header named it.")
     upstream_calls: list[UpstreamCall] = field("audit.view", "calls", description="The calls it took, in order.")
+    sequence: int | None = field(
+        "audit.view",
+        description="Its place in the organization's chain: that of its recording, or later of its settling. Null when"
+        " it was put into the trail past the chain.",
+    )
+    hash: str | None = field(
+        "audit.view",
+        description="SHA-256 of that place, in hex digits; note it elsewhere to prove later that nothing was cut off.",
+    )
 
     @classmethod
     def is_type_of(cls, record: object, _info: object) -> bool:

@@ -7,12 +7,13 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
-from sqlmodel import col, select, tuple_
+from sqlmodel import and_, col, func, select, tuple_
 from sqlmodel.ext.asyncio.session import AsyncSession
-from sqlmodel.sql.expression import SelectOfScalar
+from sqlmodel.sql.expression import Select
 
 from services.errand import Errand, UpstreamCall
 from services.policy import AccessKind, Product
+from services.storage.chain import AuditLink
 from services.storage.engine import Database
 from services.storage.models import AuditEvent, Json, new_id, now
 
@@ -62,7 +63,10 @@ class Action:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """A recorded action. Names and addresses are those of the moment."""
+    """A recorded action. Names and addresses are those of the moment.
+
+    `sequence` and `hash` are those of the link that proves it as it is now; none when it was put past the chain.
+    """
 
     id: str
     at: datetime
@@ -81,6 +85,8 @@ class Event:
     calls: tuple[UpstreamCall, ...]
     request_id: str
     settled_at: datetime | None
+    sequence: int | None
+    hash: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +135,8 @@ class Audit:
     async def get(self, organization_id: str, event_id: str) -> Event | None:
         """One event of an organization."""
         async with self._database.session() as session:
-            row = await session.get(AuditEvent, event_id)
-            return event(row) if row is not None and row.organization_id == organization_id else None
+            query = _LINKED.where(AuditEvent.organization_id == organization_id, AuditEvent.id == event_id)
+            return next((event(*row) for row in await session.exec(query)), None)
 
     async def page(
         self,
@@ -140,13 +146,13 @@ class Audit:
         filters: Filters = Filters(),
     ) -> Page:
         """Events newest first, those older than `after`: the moment and id of the last one seen."""
-        query = _filtered(select(AuditEvent).where(AuditEvent.organization_id == organization_id), filters)
+        query = _filtered(_LINKED.where(AuditEvent.organization_id == organization_id), filters)
         key = tuple_(col(AuditEvent.at), col(AuditEvent.id))
         if after is not None:
             query = query.where(key < tuple_(*after))
         newest = query.order_by(col(AuditEvent.at).desc(), col(AuditEvent.id).desc()).limit(first + 1)
         async with self._database.session() as session:
-            events = [event(row) for row in await session.exec(newest)]
+            events = [event(*row) for row in await session.exec(newest)]
         return Page(events[:first], len(events) > first)
 
 
@@ -199,8 +205,8 @@ def as_json(values: Sequence[Any]) -> list[Json]:
     return kept
 
 
-def event(row: AuditEvent) -> Event:
-    """The event of a row."""
+def event(row: AuditEvent, sequence: int | None, digest: str | None) -> Event:
+    """The event of a row, and of its newest link."""
     return Event(
         id=row.id,
         at=row.at,
@@ -219,10 +225,23 @@ def event(row: AuditEvent) -> Event:
         calls=tuple(UpstreamCall(**call) for call in row.calls),
         request_id=row.request_id,
         settled_at=row.settled_at,
+        sequence=sequence,
+        hash=digest,
     )
 
 
-def _filtered(query: SelectOfScalar[AuditEvent], filters: Filters) -> SelectOfScalar[AuditEvent]:
+_Linked = Select[AuditEvent, int, str]
+_NEWEST = select(func.max(AuditLink.sequence)).where(AuditLink.event_id == AuditEvent.id)
+_LINKED: _Linked = select(AuditEvent, AuditLink.sequence, AuditLink.hash).outerjoin(
+    AuditLink,
+    and_(
+        col(AuditLink.event_id) == col(AuditEvent.id),
+        col(AuditLink.sequence) == _NEWEST.correlate(AuditEvent).scalar_subquery(),
+    ),
+)
+
+
+def _filtered(query: _Linked, filters: Filters) -> _Linked:
     exact = {
         AuditEvent.actor_id: filters.actor_id,
         AuditEvent.product: filters.product,

@@ -62,7 +62,8 @@ def fill() -> None:
     connection = op.get_bind()
     named = connection.execute(
         sa.text(
-            "SELECT organization_id, module, id, number, party_name FROM records WHERE coalesce(number, party_name) IS NOT NULL"
+            "SELECT organization_id, module, id, number, party_name FROM records "
+            "WHERE coalesce(number, party_name) IS NOT NULL"
         )
     )
     keyed = [
