@@ -42,6 +42,15 @@ class Context:
     touched: set[Any] = field(default_factory=set)
     """The fields that were resolved, as the schema declares them."""
 
+    @property
+    def fresh(self) -> float:
+        """How many seconds old an answer may be; 0 asks the products."""
+        return self.errand.within
+
+    @fresh.setter
+    def fresh(self, seconds: float) -> None:
+        self.errand.within = seconds
+
     @cached_property
     def loaders(self) -> Loaders:
         """The request's batches."""

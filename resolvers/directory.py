@@ -7,8 +7,11 @@ from functools import partial
 from operator import attrgetter
 from typing import Any
 
+from msgspec import Struct
+
 from resolvers import pagination
 from resolvers.context import Context
+from resolvers.relations import Attribute, Derived, Link, One, Via
 from services.acts import ActName
 from services.audit import Filters, State, Subject
 from services.directory_values import Account, Contact, Customer
@@ -27,8 +30,7 @@ MOST_FOUND = 1000
 """Records that a search may find; the CRM gives them in an order of its own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(Struct, frozen=True):
     """The customer or vendor of a document as its row names it; the rest is loaded when asked for."""
 
     id: str
@@ -45,32 +47,51 @@ class Person:
     email: str | None
 
 
-def party(record: Document, _context: Context) -> Party | None:
-    """The customer or vendor of a document."""
+def _party(record: Document, _context: Context) -> Party | None:
     if record.customer_id is None:
         return None
     return Party(record.customer_id, record.customer_name, kind_of(record).product)
 
 
-async def party_record(party: Party, context: Context) -> Customer:
-    """The full customer behind a document's row."""
+party = Derived(_party)
+"""The customer or vendor of a document."""
+
+
+def _customers(party: Party, context: Context) -> Any:
     loaders = context.loaders
-    loader = loaders.billing_customers if party.product is Product.BILLING else loaders.customers
-    return await loader.load(party.id)
+    return loaders.billing_customers if party.product is Product.BILLING else loaders.customers
 
 
-def of_party(name: str) -> Any:
+def _whole(party: Party, context: Context) -> Any:
+    loaders = context.loaders
+    return loaders.billing_customers if party.product is Product.BILLING else loaders.whole_customers
+
+
+def _whole_of(record: Document, context: Context) -> Any:
+    loaders = context.loaders
+    return loaders.billing_customers if kind_of(record).product is Product.BILLING else loaders.whole_customers
+
+
+_CUSTOMER = Link(_customers, attrgetter("id"))
+"""From a document's party to the customer as lists tell it."""
+_ACCOUNT = One("accounts", "zcrm_account_id")
+"""The CRM account of a full customer."""
+
+
+def of_party(name: str) -> Via:
     """An attribute of the full customer."""
-    return derived_of_party(attrgetter(name))
+    return Via(_CUSTOMER, Attribute(name))
 
 
-def derived_of_party(read: Callable[[Customer], Any]) -> Any:
+def derived_of_party(read: Callable[[Customer], Any]) -> Via:
     """Something read off the full customer."""
+    return Via(_CUSTOMER, Derived(lambda customer, _context: read(customer)))
 
-    async def resolve(party: Party, context: Context) -> Any:
-        return read(await party_record(party, context))
 
-    return resolve
+account_of_party = Via(Link(_whole, attrgetter("id")), _ACCOUNT)
+"""The CRM account that a customer is linked with."""
+account_of = Via(Link(_whole_of, attrgetter("customer_id")), _ACCOUNT)
+"""The CRM account that the document's customer is linked with."""
 
 
 def linked(what: str) -> Callable[..., Any]:
@@ -87,18 +108,6 @@ def linked(what: str) -> Callable[..., Any]:
     return resolve
 
 
-async def account_of(record: Document, context: Context) -> Account | None:
-    """The CRM account that the document's customer is linked with."""
-    found = party(record, context)
-    return await account_of_party(found, context) if found else None
-
-
-async def account_of_party(party: Party, context: Context) -> Account | None:
-    """The CRM account that a customer is linked with."""
-    crm_id = (await party_record(party, context)).zcrm_account_id
-    return await context.loaders.accounts.load(crm_id) if crm_id else None
-
-
 async def account(_root: Any, context: Context, id: str) -> Account:  # noqa: A002
     """A CRM account by global id."""
     return await context.loaders.accounts.load(context.record_id("account", id))
@@ -109,9 +118,8 @@ async def contact(_root: Any, context: Context, id: str) -> Contact:  # noqa: A0
     return await context.loaders.contacts.load(context.record_id("contact", id))
 
 
-async def account_of_contact(contact: Contact, context: Context) -> Account | None:
-    """The account a contact belongs to."""
-    return await context.loaders.accounts.load(contact.account_id) if contact.account_id else None
+account_of_contact = One("accounts", "account_id")
+"""The account a contact belongs to."""
 
 
 async def accounts(

@@ -1,28 +1,31 @@
 """Documents: one of a kind, pages of a kind, the pages of an account or contact, and all five kinds merged."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from strawberry.utils.str_converters import to_camel_case
 
-from resolvers import conditions, pagination
+from resolvers import conditions, excerpts, pagination
 from resolvers.context import Context, forbidden
+from resolvers.excerpts import Report
 from services.documents import Document, Module
 from services.errors import BadUserInput, Forbidden, GatewayError, UnsupportedByProduct
 from services.kinds import KINDS, Kind, Order
-from services.listing import Stream, ranking, window
+from services.listing import Stream, ranking
 from services.policy import Source
+from services.records.criteria import Criteria, criteria
+from services.records.excerpt import Excerpt, Part
 from services.upstream.envelopes import Rows
 
 Resolver = Callable[..., Awaitable[Any]]
 
 
 def one(module: Module) -> Resolver:
-    """The record of a global id, complete."""
+    """The record of a global id."""
 
     async def resolve(_root: Any, context: Context, id: str) -> Document:  # noqa: A002
         return await fetch(context, module, context.record_id(module, id))
@@ -31,7 +34,9 @@ def one(module: Module) -> Resolver:
 
 
 async def fetch(context: Context, module: Module, record_id: str) -> Document:
-    """A full record; a scoped viewer learns that the scope withholds it."""
+    """A record, as a list tells it where that is known; a scoped viewer learns that the scope withholds it."""
+    if known := await context.loaders.known(module).load(record_id):
+        return known
     try:
         return await context.loaders.documents(module).load(record_id)
     except Forbidden as error:
@@ -105,12 +110,15 @@ async def _page(
     descending: bool,
     first: int | None,
     after: str | None,
-    parent: str | None = None,
 ) -> pagination.Page:
     rank = ranking(order, descending=descending)
-    asked = pagination.asked(rank, first, after, context.viewer.organization_id, kind.module, filters, parent)
+    asked = pagination.asked(rank, first, after, context.viewer.organization_id, kind.module, filters, None)
     streams = [_stream(context, kind, {**filters, **_sort(kind, order, descending)})]
-    return asked.page(await window(streams, rank, asked.first, asked.after))
+    meant = criteria(kind, filters)
+    if meant is None:
+        return await excerpts.page(context, asked, None, streams)
+    excerpt = Excerpt((Part(kind, 0, meant),), order, descending, asked.first, asked.after)
+    return await excerpts.page(context, asked, excerpt, streams)
 
 
 def _sort(kind: Kind, order: Order, descending: bool) -> dict[str, str]:
@@ -142,26 +150,31 @@ def related(module: Module, what: str) -> Resolver:
     ) -> pagination.Page:
         rank = ranking(Order.CREATED_AT)
         asked = pagination.asked(rank, first, after, context.viewer.organization_id, module, what, record.id)
-        streams = await _of_parties(context, kind, what, record.id, Order.CREATED_AT)
-        if not streams:
+        listed = await _of_parties(context, kind, what, record.id, Order.CREATED_AT)
+        if not listed.streams:
             return pagination.empty(datetime.now(UTC))
-        page = asked.page(await window(streams, rank, asked.first, asked.after))
-        parties = [stream.name.partition(".")[2] for stream in streams]
-        return replace(page, total_count=await context.services.readers.count(context.viewer, module, parties))
+        excerpt = Excerpt(listed.parts, Order.CREATED_AT, descending=True, first=asked.first, after=asked.after)
+        return await excerpts.page(context, asked, excerpt, listed.streams)
 
     return resolve
 
 
-async def _of_parties(
-    context: Context, kind: Kind, what: str, crm_id: str, order: Order, rank: int = 0
-) -> list[Stream]:
-    parties = await context.loaders.parties.load((kind.product, what, crm_id))
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The documents of a kind in a list: where the products tell them, and which part of the copy they are, if any."""
+
+    streams: Sequence[Stream]
+    parts: tuple[Part, ...]
+
+
+async def _of_parties(context: Context, kind: Kind, what: str, crm_id: str, order: Order, rank: int = 0) -> _Listed:
+    linked = await context.loaders.parties.load((kind.product, what, crm_id))
+    parties = tuple(party.id for party in linked if party.contact_type in (None, kind.party))
     sort = _sort(kind, order, descending=True)
-    return [
-        _stream(context, kind, {f"{kind.party}_id": party.id, **sort}, f"{kind.module}.{party.id}", rank)
-        for party in parties
-        if party.contact_type in (None, kind.party)
+    streams = [
+        _stream(context, kind, {f"{kind.party}_id": party, **sort}, f"{kind.module}.{party}", rank) for party in parties
     ]
+    return _Listed(streams, (Part(kind, rank, Criteria(), parties),))
 
 
 def merged(requirement: conditions.Requirement) -> Resolver:
@@ -177,12 +190,14 @@ def merged(requirement: conditions.Requirement) -> Resolver:
         *,
         info: Any,
     ) -> pagination.Page:
-        async def streams(kind: Kind, rank: int) -> list[Stream]:
+        async def listed(kind: Kind, rank: int) -> _Listed:
             filters = conditions.params(kind, where, context.viewer, requirement)
-            return [_stream(context, kind, {**filters, **_sort(kind, Order.DATE, descending=True)}, rank=rank)]
+            stream = _stream(context, kind, {**filters, **_sort(kind, Order.DATE, descending=True)}, rank=rank)
+            meant = criteria(kind, filters)
+            return _Listed([stream], () if meant is None else (Part(kind, rank, meant),))
 
         identity = (modules, where and sorted(_flat(where)))
-        return await _merge(context, info, modules, first, after, identity, streams)
+        return await _merge(context, info, modules, first, after, identity, listed)
 
     return resolve
 
@@ -199,15 +214,12 @@ def merged_of(what: str) -> Resolver:
         *,
         info: Any,
     ) -> pagination.Page:
-        async def streams(kind: Kind, rank: int) -> list[Stream]:
+        async def listed(kind: Kind, rank: int) -> _Listed:
             return await _of_parties(context, kind, what, record.id, Order.DATE, rank)
 
-        return await _merge(context, info, modules, first, after, (modules, what, record.id), streams)
+        return await _merge(context, info, modules, first, after, (modules, what, record.id), listed)
 
     return resolve
-
-
-Report = Callable[[Module, Exception], None]
 
 
 async def _merge(
@@ -217,28 +229,40 @@ async def _merge(
     first: int | None,
     after: str | None,
     identity: Any,
-    streams: Callable[[Kind, int], Awaitable[list[Stream]]],
+    listed: Callable[[Kind, int], Awaitable[_Listed]],
 ) -> pagination.Page:
     rank = ranking(Order.DATE)
     asked = pagination.asked(rank, first, after, context.viewer.organization_id, "documents", identity)
-    kinds = [kind for kind in KINDS.values() if modules is None or kind.module in modules]
     report = partial(_report, context, info)
+    found = await _all(context, modules, listed, report)
+    streams = [stream for one in found for stream in one.streams]
+    if not streams:
+        return pagination.empty(datetime.now(UTC))
+    parts = tuple(part for one in found for part in one.parts)
+    whole = all(one.parts for one in found)
+    excerpt = Excerpt(parts, Order.DATE, descending=True, first=asked.first, after=asked.after) if whole else None
+    return await excerpts.page(context, asked, excerpt, streams, report)
+
+
+async def _all(
+    context: Context,
+    modules: list[Module] | None,
+    listed: Callable[[Kind, int], Awaitable[_Listed]],
+    report: Report,
+) -> list[_Listed]:
+    """The kinds that the viewer sees; one that cannot be told is reported."""
+    kinds = [kind for kind in KINDS.values() if modules is None or kind.module in modules]
     seen = [kind for kind in kinds if _seen(context, kind, report)]
-    made = await asyncio.gather(*(streams(kind, _RANK[kind.module]) for kind in seen), return_exceptions=True)
-    found: list[Stream] = []
+    made = await asyncio.gather(*(listed(kind, _RANK[kind.module]) for kind in seen), return_exceptions=True)
+    found: list[_Listed] = []
     for kind, result in zip(seen, made, strict=True):
-        if isinstance(result, list):
-            found += result
+        if isinstance(result, _Listed):
+            found.append(result)
         elif isinstance(result, GatewayError):
             report(kind.module, result)
         else:
             raise result
-    if not found:
-        return pagination.empty(datetime.now(UTC))
-    read = await window(found, rank, asked.first, asked.after, tolerant=True)
-    for name, failure in read.failures.items():
-        report(Module(name.partition(".")[0]), failure)
-    return asked.page(read)
+    return found
 
 
 _RANK = {module: place for place, module in enumerate(KINDS)}

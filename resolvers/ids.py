@@ -1,7 +1,8 @@
 """Global ids: opaque to clients, bound to one organization, checked before any call is made."""
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from functools import lru_cache
 from hashlib import sha256
 
@@ -21,7 +22,7 @@ def encode(organization_id: str, kind: str, record_id: str) -> str:
 
 
 def _spelled(raw: str) -> str:
-    return urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+    return b2a_base64(raw.encode(), newline=False).decode().rstrip("=").replace("+", "-").replace("/", "_")
 
 
 def decode(organization_id: str, text: str, *, field: tuple[str, ...] = ("id",)) -> tuple[str, str]:

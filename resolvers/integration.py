@@ -105,6 +105,11 @@ async def limit_raise(_root: Any, context: Context, limit: int, reason: str) -> 
     return payload(await context.services.integration.raise_limit(context.errand, limit, reason))
 
 
+async def freshness_set(_root: Any, context: Context, seconds: int) -> Payload:
+    """Say how old answers may be."""
+    return payload(await context.services.integration.set_freshness(context.errand, seconds))
+
+
 def payload(done: Done[Any]) -> Payload:
     """The answer of an administrator's change."""
     return Payload(done.value, done.outcome, done.problems, done.audit_event_id)

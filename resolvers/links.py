@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from resolvers.context import Context
-from resolvers.relations import Derived, Full
+from resolvers.relations import Full
 from services.documents import Document, Estimate, Module, SalesOrder
 from services.errors import LimitReached, NotFound
 from services.kinds import KINDS
@@ -30,7 +30,7 @@ def came_from(module: Module) -> Full:
         except NotFound:
             return None
 
-    return Full(Derived(resolve))
+    return Full(resolve)
 
 
 def made_from(module: Module) -> Callable[..., Any]:
@@ -45,7 +45,7 @@ def made_from(module: Module) -> Callable[..., Any]:
             return await _searched(context, module, record)
         return []
 
-    return Full(Derived(resolve))
+    return Full(resolve)
 
 
 async def _named(context: Context, module: Module, ids: Iterable[str]) -> list[Document]:
@@ -63,6 +63,7 @@ async def _searched(context: Context, module: Module, estimate: Estimate) -> lis
     if estimate.date:
         asked["date_start"] = estimate.date.isoformat()
     rows = await context.services.documents.rows(context.errand, kind, asked, 1, MOST_CANDIDATES)
+    context.loaders.saw(rows.rows, rows.at)
     if rows.more:
         raise LimitReached(
             f"The customer has more than {MOST_CANDIDATES} later {kind.word}s to look through.",

@@ -1,8 +1,10 @@
 """The batches of one request: every key is asked for once, however many rows need it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property, partial
+from math import ceil
 from typing import Any
 
 from aiodataloader import DataLoader
@@ -14,12 +16,22 @@ from services.errand import Errand
 from services.errors import CostExceeded, Forbidden, NotFound
 from services.kinds import KINDS, MODULE_OF, Kind
 from services.policy import Product
-
-Batch = Callable[[Sequence[str]], Awaitable[Mapping[str, Any]]]
-
+from services.storage.models import now
+from services.upstream.documents import AT_ONCE
 
 MOST_LOOK_UPS = 50
 """Records of one kind that an operation may have looked up one by one: half of what an organization has a minute."""
+
+
+class Wholly:
+    """The loader of customers for one need: as list rows tell them, or as `whole` records, with their links."""
+
+    def __init__(self, loader: "DataLoader[tuple[str, bool], Customer]", *, whole: bool) -> None:
+        self._loader, self._whole = loader, whole
+
+    def load(self, customer_id: str) -> "asyncio.Future[Customer]":
+        """The customer, with all that are asked for at the same time."""
+        return self._loader.load((customer_id, self._whole))
 
 
 class Loaders:
@@ -29,6 +41,21 @@ class Loaders:
         self._services = services
         self._errand = errand
         self._full: dict[Module, DataLoader[str, Document]] = {}
+        self._known: dict[Module, DataLoader[str, Document | None]] = {}
+        self._rows: dict[tuple[type[Document], str], Document] = {}
+        self._told: dict[type[Document], datetime] = {}
+
+    def saw(self, rows: Iterable[Document], at: datetime) -> None:
+        """List rows that were read for this request, true as of that moment."""
+        for row in rows:
+            made = type(row)
+            self._rows[made, row.id] = row
+            if row.as_of is None and self._told.get(made, at) >= at:
+                self._told[made] = at
+
+    def as_of(self, record: Document) -> datetime | None:
+        """The moment at which a record was true."""
+        return record.as_of or self._told.get(type(record))
 
     def full(self, record: Document) -> "DataLoader[str, Document]":
         """Full records of the record's kind, by id."""
@@ -40,25 +67,36 @@ class Loaders:
             self._full[module] = _loader(partial(self._complete, KINDS[module]))
         return self._full[module]
 
+    def known(self, module: Module) -> "DataLoader[str, Document | None]":
+        """Records of a module as the copy has them, by id; None for those that the product is to tell."""
+        if module not in self._known:
+            self._known[module] = _loader(partial(self._copied, KINDS[module]), missing=None)
+        return self._known[module]
+
     @cached_property
-    def customers(self) -> "DataLoader[str, Customer]":
-        """Customers and vendors of Books, by id."""
-        return _loader(partial(self._services.books.full, self._errand))
+    def customers(self) -> Wholly:
+        """Customers and vendors of Books as list rows tell them, by id."""
+        return Wholly(self._customers, whole=False)
+
+    @cached_property
+    def whole_customers(self) -> Wholly:
+        """Customers and vendors of Books with the CRM records that they are linked with, by id."""
+        return Wholly(self._customers, whole=True)
 
     @cached_property
     def billing_customers(self) -> "DataLoader[str, Customer]":
         """Customers of Billing, by id."""
-        return _loader(partial(_each, partial(self._services.billing.customer, self._errand)))
+        return _loader(partial(self._services.parties.billed, self._errand))
 
     @cached_property
     def accounts(self) -> "DataLoader[str, Account]":
         """CRM accounts, by id."""
-        return _loader(partial(self._services.crm.accounts_by_id, self._errand))
+        return _loader(partial(self._services.parties.accounts, self._errand))
 
     @cached_property
     def contacts(self) -> "DataLoader[str, Contact]":
         """CRM contacts, by id."""
-        return _loader(partial(self._services.crm.contacts_by_id, self._errand))
+        return _loader(partial(self._services.parties.contacts, self._errand))
 
     @cached_property
     def people(self) -> "DataLoader[str, Any]":
@@ -78,16 +116,49 @@ class Loaders:
     @cached_property
     def books_parties(self) -> "DataLoader[tuple[str, str], list[Customer]]":
         """Customers and vendors of Books linked to (`account` or `contact`, CRM id), whichever product asks."""
-        return _loader(self._books_parties)
+        return _loader(partial(self._services.parties.linked, self._errand))
+
+    @cached_property
+    def _customers(self) -> "DataLoader[tuple[str, bool], Customer]":
+        return _loader(self._customers_by_need)
+
+    async def _customers_by_need(self, keys: Sequence[tuple[str, bool]]) -> Mapping[Any, Any]:
+        whole = {id for id, needed in keys if needed}  # noqa: A001
+        listed = {id for id, _ in keys} - whole  # noqa: A001
+        found = await self._services.parties.customers(self._errand, listed, whole)
+        return {key: found[key[0]] for key in keys if key[0] in found}
+
+    async def _copied(self, kind: Kind, ids: Sequence[str]) -> Mapping[str, Document]:
+        answers = self._services.answers
+        sight = await answers.sight(self._errand, [kind.module])
+        if sight is None:
+            return {}
+        found = await answers.documents(sight, kind, ids)
+        self.saw(found.values(), sight.at)
+        self._errand.saved += _calls(kind, len(found))
+        return found
 
     async def _complete(self, kind: Kind, ids: Sequence[str]) -> Mapping[str, Any]:
+        rows = {id: self._rows[kind.type, id] for id in ids if (kind.type, id) in self._rows}  # noqa: A001
+        if unseen := [id for id in ids if id not in rows]:  # noqa: A001
+            rows |= await self._copied(kind, unseen)
+        held = await self._services.full_records.holding(self._errand.viewer, kind, rows)
+        self._errand.saved += _calls(kind, len(held))
+        rest = [id for id in ids if id not in held]  # noqa: A001
+        return {**held, **(await self._fetched(kind, rest) if rest else {})}
+
+    async def _fetched(self, kind: Kind, ids: Sequence[str]) -> Mapping[str, Any]:
         if kind.multi_get is None and len(ids) > MOST_LOOK_UPS:
             raise CostExceeded(
                 f"{len(ids)} {kind.word}s would have to be looked up one by one; at most {MOST_LOOK_UPS} are.",
                 hint="Ask for fewer rows, or leave out the fields whose description says that they take a look-up.",
                 limit=MOST_LOOK_UPS,
             )
-        return await self._services.documents.several(self._errand, kind, ids)
+        at = now()
+        found = await self._services.documents.several(self._errand, kind, ids)
+        told = [one for one in found.values() if isinstance(one, Document)]
+        await self._services.full_records.keep(self._errand.viewer, kind, told, at)
+        return found
 
     async def _people(self, ids: Sequence[str]) -> Mapping[str, Any]:
         people = await self._services.directory.people(self._errand.viewer.organization_id)
@@ -102,17 +173,10 @@ class Loaders:
         return dict(zip(keys, found, strict=True))
 
     async def _linked(self, product: Product, what: str, crm_id: str) -> list[Customer]:
-        crm = {f"{what}_id": crm_id}
         if product is Product.BILLING and not await self._shared():
-            found = await self._services.billing.by_reference(self._errand, **crm)
-            return [found] if found else []
+            return await self._services.parties.linked_in_billing(self._errand, what, crm_id)
         linked: list[Customer] = await self.books_parties.load((what, crm_id))
         return linked
-
-    async def _books_parties(self, keys: Sequence[tuple[str, str]]) -> Mapping[Any, Any]:
-        linked = self._services.books.linked
-        found = (linked(self._errand, **{f"{what}_id": crm_id}) for what, crm_id in keys)
-        return dict(zip(keys, await asyncio.gather(*found, return_exceptions=True), strict=True))
 
     async def _shared(self) -> bool:
         """Whether the viewer can ask Books about Billing's customers: products of one organization share them."""
@@ -127,9 +191,9 @@ class Loaders:
 _ABSENT = object()
 
 
-async def _each(one: Callable[[str], Awaitable[Any]], ids: Sequence[str]) -> Mapping[str, Any]:
-    """A batch of single look-ups; a failing one is its own error."""
-    return dict(zip(ids, await asyncio.gather(*map(one, ids), return_exceptions=True), strict=True))
+def _calls(kind: Kind, count: int) -> int:
+    """That it takes to fetch so many full records."""
+    return count if kind.multi_get is None else ceil(count / AT_ONCE)
 
 
 def _loader(batch: Callable[..., Awaitable[Mapping[Any, Any]]], *, missing: Any = _ABSENT) -> "DataLoader[Any, Any]":

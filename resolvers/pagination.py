@@ -2,14 +2,14 @@
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 from services.errors import BadUserInput
-from services.listing import Cursor, Ranking, Window
+from services.listing import Cursor, Ranking, Row, Window
 
 DEFAULT_FIRST = 20
 MOST_FIRST = 100
@@ -24,14 +24,36 @@ class Edge:
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A connection: Relay's PageInfo and the rows."""
+class Placed:
+    """A row whose cursor is written when it is asked for; `of` is its list."""
 
-    edges: Sequence[Edge]
+    of: str
+    row: Row
+
+    @property
+    def cursor(self) -> str:
+        """The cursor that continues after it."""
+        return write_cursor(self.of, self.row.cursor)
+
+    @property
+    def node(self) -> Any:
+        """The row itself."""
+        return self.row.record
+
+
+Count = Callable[[], Awaitable[int | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A connection: Relay's PageInfo and the rows. They are counted when that is asked for, where they can be."""
+
+    edges: Sequence[Edge | Placed]
     has_next_page: bool
     has_previous_page: bool
     as_of: datetime
     total_count: int | None = None
+    count: Count | None = None
 
     @property
     def nodes(self) -> list[Any]:
@@ -104,10 +126,9 @@ def _malformed(text: str) -> BadUserInput:
     return BadUserInput(f"{text[:80]!r} is not a cursor.", field=("after",), hint="Use an `endCursor` you were given.")
 
 
-def page_of(window: Window, of: str, after: str | None) -> Page:
-    """A window as a connection."""
-    edges = [Edge(write_cursor(of, row.cursor), row.record) for row in window.rows]
-    return Page(edges, window.more, after is not None, window.at)
+def total(page: Page, _context: Any) -> int | Awaitable[int | None] | None:
+    """How many rows the whole list has; None where nobody knows."""
+    return page.total_count if page.count is None else page.count()
 
 
 def empty(at: datetime) -> Page:
@@ -125,9 +146,10 @@ class Asked:
     text: str | None
     rank: Ranking
 
-    def page(self, window: Window) -> Page:
+    def page(self, window: Window, count: Count | None = None) -> Page:
         """The answer to it."""
-        return page_of(window, self.of, self.text)
+        edges = [Placed(self.of, row) for row in window.rows]
+        return Page(edges, window.more, self.text is not None, window.at, count=count)
 
 
 def asked(rank: Ranking, first: int | None, after: str | None, *identity: Any) -> Asked:

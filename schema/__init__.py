@@ -4,10 +4,14 @@ from typing import Any
 
 import strawberry
 from graphql import GraphQLError
+from strawberry.extensions import SchemaExtension
+from strawberry.extensions.directives import DirectivesExtension
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.name_converter import NameConverter
 from strawberry.types import ExecutionContext
 
+from schema.errors import declare
+from schema.freshness import Freshness, fresh
 from schema.integration import IntegrationUser
 from schema.kinds import Estimate, Invoice, PurchaseOrder, SalesOrder, Subscription
 from schema.live import Live
@@ -15,6 +19,8 @@ from schema.mutation import Mutation
 from schema.permissions import Epilogue
 from schema.query import Query
 from schema.scalars import SCALARS
+
+declare(reads=(Query, Live), writes=(Mutation,))
 
 
 class Names(NameConverter):
@@ -31,12 +37,17 @@ class Schema(strawberry.Schema):
     def process_errors(self, errors: list[GraphQLError], execution_context: ExecutionContext | None = None) -> None:
         """Leave them to the endpoint."""
 
+    def get_extensions(self, sync: bool = False) -> list[SchemaExtension]:  # Strawberry's own
+        """Without the one that would look for directives on every field: ours stand on operations only."""
+        return [one for one in super().get_extensions(sync) if not isinstance(one, DirectivesExtension)]
+
 
 schema = Schema(
     query=Query,
     mutation=Mutation,
     subscription=Live,
     types=[Estimate, Invoice, SalesOrder, PurchaseOrder, Subscription, IntegrationUser],
-    extensions=[Epilogue],
+    directives=[fresh],
+    extensions=[Freshness, Epilogue],
     config=StrawberryConfig(scalar_map=SCALARS, name_converter=Names()),
 )

@@ -2,6 +2,7 @@
 
 from typing import Any, Generic, TypeVar
 
+from resolvers import pagination
 from resolvers.relations import Derived
 from schema.permissions import Argument, field, guarded
 from schema.scalars import DateTime
@@ -36,7 +37,9 @@ class Connection(Generic[Item]):
     page_info: PageInfo = field("public", Derived(lambda page, _: page), description="Whether and where it goes on.")
     as_of: DateTime = field("public", description="The moment at which the rows were true.")
     total_count: int | None = field(
-        "public", description="How many rows the whole list has; null, because the products do not count."
+        "public",
+        pagination.total,
+        description="How many rows the whole list has; null where the product answers, which does not count.",
     )
 
 

@@ -11,6 +11,7 @@ from schema.connections import Connection, lists
 from schema.documents import FinanceDocument, Money, Node
 from schema.kinds import Estimate, Invoice, PurchaseOrder, SalesOrder, Subscription
 from schema.permissions import Argument, field, guarded
+from schema.scalars import DateTime
 from services import directory_values as domain
 from services.documents import Module
 from services.documents import Money as Amount
@@ -51,6 +52,9 @@ class Customer:
         directory.derived_of_party(_outstanding),
         description="What the customer owes, in the customer's currency.",
     )
+    as_of: DateTime | None = field(
+        "customers.view", directory.of_party("as_of"), description="The moment at which all but id and name were true."
+    )
     account: "Account | None" = field(
         "accounts.view", directory.account_of_party, description="The CRM account that the customer is linked with."
     )
@@ -64,6 +68,7 @@ class Account(Node):
     name: str | None = field("accounts.view.name", description="The account's name.")
     phone: str | None = field("accounts.view.phone", description="The main number.")
     website: str | None = field("accounts.view.website", description="The web site.")
+    as_of: DateTime | None = field("accounts.view", description="The moment at which it was true.")
     contacts: Connection["Contact"] | None = field(
         "contacts.view", directory.contacts_of, args=lists(), description="Its contacts."
     )

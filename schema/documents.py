@@ -173,6 +173,11 @@ class FinanceDocument(Node):
         Full(directory.acting_user),
         description="The integration user who created or changed it last, where the owner's access was used for him.",
     )
+    as_of: DateTime | None = field(
+        "*.view",
+        Derived(lambda record, context: context.loaders.as_of(record)),
+        description="The moment at which it was true.",
+    )
     product_url: str | None = field(
         "*.view",
         Derived(product_url),

@@ -94,6 +94,9 @@ class Integration:
         description="The window; null for those who had integration users from the start.",
     )
     capability_set: CapabilitySet = field("integration.manage", description="What integration users may hold at most.")
+    freshness_seconds: int = field(
+        "integration.manage", description="How old answers may be where an operation does not say it (`@fresh`)."
+    )
 
 
 @guarded("integration.manage", description="What is granted on one module.")

@@ -324,6 +324,12 @@ class Mutation:
         args={"limit": required(int, "The new limit."), "reason": required(str, "Why; it is kept.")},
         description="Allow more integration users. Only the owner of the integration can.",
     )
+    integration_freshness_set: IntegrationPayload = field(
+        "integration.manage",
+        integration.freshness_set,
+        args={"seconds": required(int, "0 to 86400; with 0 every answer comes from the products.")},
+        description="Say how old answers may be where an operation does not say it itself (`@fresh`).",
+    )
     users_migrate: MigrationPayload = field(
         "migration.run",
         migrations.migrate,

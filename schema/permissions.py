@@ -18,6 +18,7 @@ from strawberry.utils.str_converters import to_camel_case
 from resolvers.context import Context, forbidden
 from resolvers.relations import Attribute, Full, Reporting, Source
 from services.policy import PUBLIC
+from services.usage import Touch
 
 
 @strawberry.schema_directive(
@@ -68,6 +69,18 @@ class Guarded(StrawberryField):
         """Never: even an attribute is read only by those who may."""
         return False
 
+    def granted(self, context: Context) -> bool:
+        """Whether the viewer may use it."""
+        return context.viewer.decide(self.requires).granted
+
+    def touch(self, context: Context) -> None:
+        """Note that the viewer used it."""
+        context.touched.add(self)
+
+    def refuse(self, context: Context, info: Any) -> None:
+        """Note once for a field node that it was refused."""
+        context.refuse(context.viewer.decide(self.requires), info, f"{info.parent_type.name}.{info.field_name}")
+
     def get_result(self, source: Any, info: Any, args: list[Any], kwargs: Any) -> Any:  # noqa: ARG002
         """Give the value to those who may have it.
 
@@ -75,17 +88,17 @@ class Guarded(StrawberryField):
         allowed, the refusal is raised with its path; of a mutation it is recorded as well.
         """
         raw = info._raw_info  # noqa: SLF001  # Strawberry's Info hides the parent type
-        decision = info.context.viewer.decide(self.requires)
-        if decision.granted:
-            info.context.touched.add(self)
+        if self.granted(info.context):
+            self.touch(info.context)
             told = {"info": raw} if isinstance(self.source, Reporting) else {}
             return self.source(source, info.context, **kwargs, **told)
+        decision = info.context.viewer.decide(self.requires)
         coordinate = f"{raw.parent_type.name}.{raw.field_name}"
         if raw.operation.operation is OperationType.MUTATION and raw.path.prev is None:
             return info.context.refuse_write(decision, coordinate)
         if raw.path.prev is None or isinstance(raw.return_type, GraphQLNonNull):
             raise forbidden(decision, coordinate)
-        info.context.refuse(decision, raw, coordinate)
+        self.refuse(info.context, raw)
         return None
 
 
@@ -205,9 +218,23 @@ class Epilogue(SchemaExtension):
     """After an operation: adds the errors that were noted for field nodes, and notes what the viewer used."""
 
     def on_operation(self) -> Iterator[None]:
-        """After execution, whatever the executor."""
+        """After execution by graphql-core."""
         yield
-        context, result = self.execution_context.context, self.execution_context.result
-        context.services.usage.note(context.viewer, {field.coordinate: field.requires for field in context.touched})
+        context = self.execution_context.context
+        self.conclude(context, self.execution_context.result, self.noted(context.touched))
+
+    @staticmethod
+    def begin(_context: Context, _operation: Any, _variables: Any) -> None:
+        """Nothing comes before."""
+
+    @staticmethod
+    def noted(touched: Iterable[Guarded]) -> Touch:
+        """What is kept of the fields that an operation touched."""
+        return frozenset((field.coordinate, field.requires) for field in touched)
+
+    @staticmethod
+    def conclude(context: Context, result: Any, noted: Touch) -> None:
+        """Whatever the executor."""
+        context.services.usage.note(context.viewer, noted)
         if context.errors and hasattr(result, "errors"):
-            result.errors = [*(result.errors or []), *context.errors.values()]  # type: ignore[union-attr]
+            result.errors = [*(result.errors or []), *context.errors.values()]

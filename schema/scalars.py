@@ -14,7 +14,7 @@ DateTime = NewType("DateTime", str)
 CurrencyCode = NewType("CurrencyCode", str)
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_ZONE_WITHOUT_COLON = re.compile(r"([+-]\d{2})(\d{2})$")
+_SIGNS = frozenset("+-")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,6})?", re.ASCII)
 
 
@@ -39,7 +39,17 @@ def _read_time(value: Any) -> dt.datetime:
 
 def _write_time(value: Any) -> str:
     """A datetime, or the products' own text, whose offset lacks the colon of ISO 8601's extended form."""
-    return value.isoformat() if isinstance(value, dt.datetime) else _ZONE_WITHOUT_COLON.sub(r"\1:\2", str(value))
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    text = str(value)
+    lacks = text[-5:-4] in _SIGNS and text[-4:].isdecimal()
+    return f"{text[:-2]}:{text[-2:]}" if lacks else text
+
+
+def _write_decimal(value: Any) -> str:
+    """All digits: only a text with an exponent has to be written otherwise, which takes longer."""
+    text = str(value) if isinstance(value, Decimal) else "E"
+    return format(value, "f") if "E" in text else text
 
 
 def _read_decimal(value: Any) -> Decimal:
@@ -77,7 +87,7 @@ SCALARS: dict[object, ScalarDefinition] = {
     Decimal: strawberry.scalar(
         name="Decimal",
         description='A decimal number as a string, never a float, with the exact digits: `"1234.50"`.',
-        serialize=lambda value: format(value, "f"),
+        serialize=_write_decimal,
         parse_value=_read_decimal,
     ),
     CurrencyCode: strawberry.scalar(

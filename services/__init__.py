@@ -12,11 +12,15 @@ from services.integration import Integration
 from services.migration.capabilities import Capabilities
 from services.migration.runs import Migrations
 from services.outcomes import Outcomes
+from services.records.answers import Answers
 from services.records.copy import Copy
+from services.records.full import FullRecords
+from services.records.parties import Parties
 from services.records.readers import Readers
 from services.reports.desk import Reports
 from services.upstream.billing import Billing
 from services.upstream.books import Books
+from services.upstream.budget import Budget
 from services.upstream.crm import Crm
 from services.upstream.documents import Documents
 from services.usage import Usage
@@ -46,3 +50,7 @@ class Services:
     reports: Reports
     copy: Copy
     readers: Readers
+    answers: Answers
+    full_records: FullRecords
+    parties: Parties
+    budget: Budget

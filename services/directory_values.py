@@ -1,5 +1,6 @@
 """The people and companies that the products and the CRM tell about, as values decoded straight from their answers."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from msgspec import Struct, field
@@ -27,6 +28,8 @@ class Customer(Struct, kw_only=True):
     outstanding: Decimal | None = None
     zcrm_account_id: str | None = None
     zcrm_contact_id: str | None = None
+    as_of: datetime | None = field(name="gateway_as_of", default=None)
+    """The moment at which it was true; likewise below."""
 
 
 class Reference(Struct, frozen=True):
@@ -43,6 +46,7 @@ class Account(Struct, kw_only=True):
     name: str | None = field(name="Account_Name", default=None)
     phone: str | None = field(name="Phone", default=None)
     website: str | None = field(name="Website", default=None)
+    as_of: datetime | None = field(name="gateway_as_of", default=None)
 
 
 class Contact(Struct, kw_only=True):
@@ -53,6 +57,7 @@ class Contact(Struct, kw_only=True):
     email: str | None = field(name="Email", default=None)
     phone: str | None = field(name="Phone", default=None)
     account: Reference | None = field(name="Account_Name", default=None)
+    as_of: datetime | None = field(name="gateway_as_of", default=None)
 
     @property
     def account_id(self) -> str | None:

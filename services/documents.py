@@ -77,6 +77,8 @@ class Document(Struct, kw_only=True):
     salesperson_id: str | None = None
     salesperson_name: str | None = None
     complete: bool = field(name="gateway_complete", default=False)
+    as_of: dt.datetime | None = field(name="gateway_as_of", default=None)
+    """When the product told it; None of what a list of our own tells, which says so for all of its rows."""
 
 
 class BooksDocument(Document, kw_only=True):

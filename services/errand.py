@@ -22,13 +22,18 @@ class UpstreamCall:
 class Errand:
     """One request of one viewer: services do their work on it and leave their upstream calls in it.
 
-    `deadline` is a reading of `time.monotonic()`; every wait inside the errand ends there.
+    `deadline` and `began` are readings of `time.monotonic()`: every wait inside the errand ends at the one, and what
+    anybody asked for after the other is as fresh as if this errand had. `saved` counts the calls that were not needed,
+    because what they would have told was known. `within`: how many seconds old an answer may be; 0 asks the products.
     """
 
     viewer: Viewer
     request_id: str
     deadline: float
     calls: list[UpstreamCall] = field(default_factory=list)
+    saved: int = 0
+    began: float = field(default_factory=monotonic)
+    within: float = 0.0
 
     @property
     def remaining(self) -> float:

@@ -262,6 +262,7 @@ def built(organization: Organization, member: Member, access: Access) -> Viewer:
         owns=access.owns,
         acting_user_field=organization.acting_user_field,
         reference_field=organization.reference_field,
+        freshness_seconds=organization.freshness_seconds,
     )
 
 

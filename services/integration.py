@@ -31,7 +31,7 @@ from services.integration_values import (
     window_of,
 )
 from services.onboarding import onboarding
-from services.policy import LIMIT_RAISE, CapabilitySet, Product
+from services.policy import LIMIT_RAISE, MANAGE, CapabilitySet, Product
 from services.rollout import Feature, Rollout, availability
 from services.storage.engine import Database
 from services.storage.models import Connection, IntegrationGrant, Json, Member, Organization, now
@@ -40,6 +40,8 @@ from services.upstream.auth import DATA_CENTERS
 HIGHEST = 100_000
 """No limit is raised above this."""
 LONGEST_REASON = 1000
+OLDEST_SECONDS = 86_400
+"""How old answers can be allowed to be."""
 
 
 class Integration:
@@ -69,6 +71,7 @@ class Integration:
             count=count,
             window=window_of(organization, at),
             capability_set=CapabilitySet(organization.capability_set),
+            freshness_seconds=organization.freshness_seconds,
         )
 
     async def users(
@@ -170,6 +173,19 @@ class Integration:
             organization.integration_user_limit = limit
             changes = [FieldChange("integrationUserLimit", before, limit), FieldChange("reason", None, reason.strip())]
             event = append(session, errand, action, State.APPLIED, changes=changes)
+        return Done(await self.state(errand), (), event)
+
+    async def set_freshness(self, errand: Errand, seconds: int) -> Done[IntegrationState]:
+        """Say how old answers may be where an operation does not. Problems are at `seconds`."""
+        subject = Subject("integration", errand.viewer.organization_id)
+        action = Action(name="integration.freshnessSet", permission=MANAGE, subject=subject)
+        async with self._changing(errand, action) as (session, organization):
+            if not 0 <= seconds <= OLDEST_SECONDS:
+                wrong = Problem(("seconds",), f"Answers can be 0 to {OLDEST_SECONDS} seconds old.")
+                return _rejected(session, errand, action, [wrong])
+            change = FieldChange("freshnessSeconds", organization.freshness_seconds, seconds)
+            organization.freshness_seconds = seconds
+            event = append(session, errand, action, State.APPLIED, changes=[change])
         return Done(await self.state(errand), (), event)
 
     async def set_up(self, errand: Errand, given: SetUp) -> Done[IntegrationState]:

@@ -92,6 +92,7 @@ class IntegrationState:
     count: int
     window: Window | None
     capability_set: CapabilitySet
+    freshness_seconds: int
 
 
 @dataclass(frozen=True, kw_only=True)

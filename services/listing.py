@@ -50,8 +50,10 @@ class Ranking:
         return bool(one > other) if self.descending else bool(one < other)
 
 
-def _collated(text: str) -> str:
+def collated(text: str | None) -> str | None:
     """Text as the products compare it: without case and accents (an assumption; no source documents it)."""
+    if text is None:
+        return None
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
 
 
@@ -65,8 +67,8 @@ _READ: Mapping[Order, Callable[[str], Any]] = {
     Order.DELIVERY_DATE: date.fromisoformat,
     Order.TOTAL: Decimal,
     Order.BALANCE: Decimal,
-    Order.NUMBER: _collated,
-    Order.PARTY_NAME: _collated,
+    Order.NUMBER: collated,
+    Order.PARTY_NAME: collated,
 }
 
 

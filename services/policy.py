@@ -183,6 +183,8 @@ class Viewer:
     """The products' custom field that takes the e-mail address of an integration user."""
     reference_field: str = "cf_gateway_reference"
     """The products' custom field that takes our own reference of a write."""
+    freshness_seconds: int = 30
+    """How old an answer may be where an operation does not say it."""
 
     @cached_property
     def by_product(self) -> Mapping[Product, ProductAccess]:

@@ -24,6 +24,7 @@ from gateway.settings import Jobs, Settings, Upstream
 from services.sandbox import Sandbox
 from services.sandbox.budget import Limits
 from services.sandbox.calls import fingerprint
+from tests.declared import undeclared
 
 SEALING_KEY = "c2VhbGluZyBrZXkgb2YgdGhlIHRlc3RzLCAzMiBieXQ="
 PLENTY = Limits(minute=10**6, concurrent=1000, day=10**9, tokens_per_10_minutes=10**6)
@@ -84,9 +85,15 @@ class Gateway:
     settings: Settings
 
     async def ask(self, person: str | None, query: str, **variables: Any) -> dict[str, Any]:
-        """Post an operation as a demo person ("staff") or an address; the decoded answer, data and errors."""
+        """Post an operation as a demo person ("staff") or an address; the decoded answer, data and errors.
+
+        Whatever the test is about, the errors have to be among those that the schema declares.
+        """
         response = await self.post(person, {"query": query, "variables": variables})
-        return response.json()
+        answer: dict[str, Any] = response.json()
+        left = undeclared(query, answer)
+        assert not left, left
+        return answer
 
     async def post(self, person: str | None, body: Any, **headers: str) -> httpx.Response:
         """Post a body as somebody, or as nobody; the HTTP answer."""

@@ -1,4 +1,4 @@
-"""The people and companies behind documents: from the copy for who sees all of them, else as recalled, else asked for."""
+"""People and companies behind documents: from the copy for who sees all of them, else as recalled, else asked for."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -50,7 +50,7 @@ class Parties:
         self.recalled = recalled
 
     async def customers(self, errand: Errand, listed: Keys, whole: Keys) -> Found:
-        """Customers and vendors of Books by id: `listed` as list rows tell them, `whole` with what they are linked with."""
+        """Customers and vendors of Books by id: `listed` as list rows tell them, `whole` ones with their links."""
         rows, full = await asyncio.gather(
             self._listed(errand, listed),
             self._recall(errand, Product.BOOKS, CUSTOMERS, whole, lambda ids: self._books.full(errand, ids)),

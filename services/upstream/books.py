@@ -67,11 +67,14 @@ class Books:
         return Rows.of(await self._client.get(connection, "/contacts", _CUSTOMERS, params=asked, errand=errand))
 
     async def named(self, errand: Errand, ids: Iterable[str]) -> dict[str, Customer]:
-        """Customers by id, as list rows tell them, in as few calls as may be; unknown ids are absent."""
+        """Customers by id, as list rows tell them, in as few calls as may be; unknown ids are absent.
+
+        The list is read on as long as its pages have spared more single look-ups than they have cost.
+        """
         wanted = set(ids)
         found: dict[str, Customer] = {}
         page, more = 1, len(wanted) > FEW
-        while more and page < len(wanted) - len(found):
+        while more and len(found) < len(wanted) and (page == 1 or len(found) > page):
             rows = await self.customers(errand, {}, page)
             found |= {row.id: row for row in rows.rows if row.id in wanted}
             page, more = page + 1, rows.more

@@ -39,6 +39,14 @@ class _Turn:
     answer: asyncio.Future[float | None]
 
 
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Calls that are left of the minute and of the day; None where that is not known, or there is no such limit."""
+
+    minute: int | None = None
+    day: int | None = None
+
+
 class Purse:
     """What one organization has spent in one product, and who waits: people in turn, each with his own queue."""
 
@@ -81,6 +89,16 @@ class Purse:
         self.in_flight -= 1
         if self._waiting:
             self._let_in()
+
+    def left(self, now: float) -> Left:
+        """What is left as far as is known."""
+        self._forget(now)
+        minute = None if self.allowance.per_minute is None else max(0, self.allowance.per_minute - len(self.spent))
+        return Left(minute if self.closed_until <= now else 0, self._day_left(now))
+
+    def _day_left(self, now: float) -> int | None:
+        """The product's last word on the day, less the calls that it has not answered yet."""
+        return None if self.day is None or now >= self.day[1] else max(0, self.day[0] - self.in_flight)
 
     def told(self, left: int, seconds: float) -> None:
         """The product says how many calls of the day are left, and when it ends."""
@@ -189,6 +207,11 @@ class Budget:
     def close(self, key: Key, seconds: float) -> None:
         """The product refused a call: let nothing pass for so long."""
         self._purse(key).close(seconds)
+
+    def left(self, key: Key) -> Left:
+        """What is left as far as this process knows."""
+        purse = self._purses.get(key)
+        return Left() if purse is None else purse.left(monotonic())
 
     def _purse(self, key: Key) -> Purse:
         purse = self._purses.get(key)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from itertools import count
 from math import inf
@@ -39,6 +40,11 @@ SYSTEM = ""
 
 encode = Encoder(decimal_format="number").encode
 """Bodies: exact decimals as JSON numbers."""
+
+
+@lru_cache(maxsize=1024)
+def _query(asked: tuple[tuple[str, str], ...]) -> str:
+    return f"?{urlencode(asked)}" if asked else ""
 
 
 SERVER_ERROR = 500
@@ -126,7 +132,7 @@ class Client:
     ) -> None:
         self.authorization = authorization
         self._timeouts = timeouts
-        self._budget = budget or Budget()
+        self.budget = budget or Budget()
         self._circuits = circuits or Circuits()
         self._patience = patience
         self._flights = Flights()
@@ -239,7 +245,7 @@ class Client:
             connection=connection,
             method=method,
             path=ROOTS[connection.product] + path,
-            query=f"?{urlencode(asked)}" if asked else "",
+            query=_query(tuple(asked.items())),
             content=content,
             deadline=errand.deadline if errand else monotonic() + self._timeouts.unattended,
             person=errand.viewer.id if errand else SYSTEM,
@@ -266,14 +272,14 @@ class Client:
         raise AssertionError
 
     async def _attempt(self, job: _Job, token: Token) -> Received:
-        await self._budget.enter(job.key, job.person, job.deadline)
+        await self.budget.enter(job.key, job.person, job.deadline)
         started, status = monotonic(), None
         try:
             received = await self._sent(job, token)
             status = received.status
             self._heed(job.key, received)
         finally:
-            self._budget.leave(job.key)
+            self.budget.leave(job.key)
             job.note(status, started)
         return received
 
@@ -294,13 +300,13 @@ class Client:
         self._circuits.worked(key)
         left = received.headers.get("x-rate-limit-remaining", "")
         if left.isdecimal():
-            self._budget.told(key, int(left), seconds(received.headers.get("x-rate-limit-reset")) or 1.0)
+            self.budget.told(key, int(left), seconds(received.headers.get("x-rate-limit-reset")) or 1.0)
 
     async def _overcome(self, job: _Job, token: Token, refusal: Refusal, attempt: int) -> None:
         """Return when the call may be made again; raise what the refusal means otherwise."""
         if refusal.limited:
             wait = refusal.asked_to_wait or self._patience.after(attempt, refusal.pause)
-            self._budget.close(job.key, wait)
+            self.budget.close(job.key, wait)
             if not refusal.daily and attempt < self._patience.attempts:
                 return
         elif refusal.unauthorized and await self.authorization.renewed(

@@ -123,7 +123,7 @@ class Crm:
         return await self._rows(errand, entity, f"/{entity.module}/search", {"word": word, **paging})
 
     async def _several(self, errand: Errand, entity: _Entity[T], ids: Iterable[str]) -> list[T]:
-        wanted = list(dict.fromkeys(ids))
+        wanted = sorted(set(ids))  # equal reads of several requests are known as equal
         chunks = (wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE))
         pages = await asyncio.gather(
             *(self._rows(errand, entity, f"/{entity.module}", {"ids": ",".join(chunk)}) for chunk in chunks)

@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any, Protocol
 
 from msgspec import DecodeError, Raw, Struct, field
@@ -100,8 +103,10 @@ class Documents:
     ) -> Rows[Document]:
         """One page of a list, in the product's order; `params` in the product's words."""
         asked = {**params, "page": str(page), "per_page": str(per_page)}
-        answer = await self._get(errand, kind, f"/{kind.path}", page_of(kind.plural, kind.type), asked)
-        return Rows.of(answer)
+        rows: Rows[Document] = Rows.of(
+            await self._get(errand, kind, f"/{kind.path}", page_of(kind.plural, kind.type), asked)
+        )
+        return replace(rows, at=_dated(rows.rows, rows.at))
 
     async def one(self, errand: Errand, kind: Kind, id: str) -> Document:  # noqa: A002
         """The full record; raises `NotFound`."""
@@ -115,7 +120,7 @@ class Documents:
 
     async def several(self, errand: Errand, kind: Kind, ids: Iterable[str]) -> dict[str, Document | GatewayError]:
         """Full records by id. What does not exist is absent; an id that could not be asked for has its error."""
-        wanted = list(dict.fromkeys(ids))
+        wanted = sorted(set(ids))  # equal reads of several requests are known as equal
         if kind.multi_get is None:
             return await self._each(errand, kind, wanted)
         chunks = [wanted[start : start + AT_ONCE] for start in range(0, len(wanted), AT_ONCE)]
@@ -219,7 +224,25 @@ class Documents:
             answer = await self._get(errand, kind, f"/{kind.path}", page_of(kind.plural, kind.type), params)
         except GatewayError as error:
             return dict.fromkeys(ids, error)
+        _dated(answer.rows, datetime.now(UTC))
         return {row.id: _completed(row) for row in answer.rows}
+
+
+def recorded(kind: Kind, body: str) -> Document:
+    """A full record from its JSON, shown as a list row is: not as complete."""
+    return _alike(_record(kind.type).decode(body))
+
+
+def _dated(rows: Sequence[Document], at: datetime) -> datetime:
+    """Note when the rows were told, unless that was done: several may be given the same."""
+    for row in rows:
+        row.as_of = row.as_of or at
+    return min((row.as_of or at for row in rows), default=at)
+
+
+@cache
+def _record(made: type[Document]) -> Decoder[Document]:
+    return Decoder(_FullSubscription if made is Subscription else made)
 
 
 def _one(kind: Kind) -> Callable[[bytes], Any]:
@@ -227,8 +250,13 @@ def _one(kind: Kind) -> Callable[[bytes], Any]:
 
 
 def _complete(answer: Any) -> Document:
-    record = answer.record
-    return _completed(_with_customer(record) if isinstance(record, _FullSubscription) else record)
+    record = _alike(answer.record)
+    _dated([record], datetime.now(UTC))
+    return _completed(record)
+
+
+def _alike(record: Document) -> Document:
+    return _with_customer(record) if isinstance(record, _FullSubscription) else record
 
 
 def _with_customer(record: _FullSubscription) -> Subscription:

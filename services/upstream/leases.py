@@ -14,7 +14,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.policy import Product
-from services.upstream.budget import ALLOWANCES, MINUTE, Allowance, Budget, Key, Purse
+from services.upstream.budget import ALLOWANCES, MINUTE, Allowance, Budget, Key, Left, Purse
 from services.upstream.shares import AGAIN, AHEAD, LIFE, Lent, Report
 
 log = structlog.get_logger(__name__)
@@ -41,6 +41,7 @@ class Leased(Purse):
     """What this process has been lent. When the database is away, what is left of it is all there is, for `LIFE`.
 
     `_calls` have not been begun; of `_places` no more than `_quota` may be taken; after `_until` both are lost.
+    `_known` is the database's last word, and how many calls of this process it counted in it.
     """
 
     def __init__(self, key: Key, allowance: Allowance, lender: Lender, holder: str) -> None:
@@ -52,6 +53,7 @@ class Leased(Purse):
         self._until = self._exhausted_until = self._ask_after = self._called_at = 0.0
         self._reported_at = -inf
         self._crowded = False
+        self._known: tuple[Lent, int] | None = None
         self._due = asyncio.Event()
         self._tending: asyncio.Task[None] | None = None
 
@@ -80,6 +82,23 @@ class Leased(Purse):
         super().leave()
         if self._crowded and self.in_flight < self._places:
             self._due.set()
+
+    def left(self, now: float) -> Left:
+        """What all processes have left: the database's last word, less what was begun here since; None if it is old."""
+        if self._known is None or now >= self._until:
+            return Left()
+        self._forget(now)
+        (lent, counted), day = self._known, self._day_left(now)
+        since = self._begun - counted
+        minute = None if lent.left is None else max(0, lent.left - since)
+        of_all = None if lent.day_left is None else max(0, lent.day_left - max(0, since))
+        days = [left for left in (day, of_all) if left is not None]
+        return Left(minute if self.closed_until <= now else 0, min(days, default=None))
+
+    @property
+    def _begun(self) -> int:
+        """Calls of the last minute that have begun."""
+        return self.in_flight + len(self.spent)
 
     def close(self, seconds: float) -> None:
         """Let nothing pass in any process."""
@@ -159,6 +178,7 @@ class Leased(Purse):
         report = self._report(started)
         async with asyncio.timeout(PATIENCE):
             lent = await self._lender.settle(self._key, report)
+        self._known = lent, report.in_flight + len(report.ages)
         self._reported_at, self._until = started, started + LIFE
         self._calls += lent.calls
         self._places += lent.places

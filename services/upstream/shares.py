@@ -92,7 +92,9 @@ class Lent:
     """What a process gets in addition, and how things are; times are seconds from now.
 
     `opens_in`: when there may be calls again, 0 when there are. `crowded`: others wait for what this process has.
-    `quota`: calls that it may have under way for the time being, so that others get places too.
+    `quota`: calls that it may have under way for the time being, so that others get places too. `left`: calls that all
+    processes together may still begin within the minute (None: as many as they like), `day_left` within the day (None:
+    not known).
     """
 
     calls: int
@@ -101,6 +103,8 @@ class Lent:
     closed_for: float
     crowded: bool
     quota: int
+    left: int | None
+    day_left: int | None
 
 
 def settle(state: State, allowance: Allowance, report: Report, now: float) -> Lent:
@@ -119,7 +123,15 @@ def settle(state: State, allowance: Allowance, report: Report, now: float) -> Le
     mine.places += places
     crowded = rivals > 0 and (room <= places or (allowance.per_minute is not None and free <= calls))
     opens_in = 0.0 if mine.ahead or allowance.per_minute is None else _opens_in(state, others, now)
-    return Lent(calls, places, opens_in, closed_for, crowded, max(places, fair) if crowded else allowance.at_once)
+    quota = max(places, fair) if crowded else allowance.at_once
+    return Lent(calls, places, opens_in, closed_for, crowded, quota, _left(state, allowance), state.day_left)
+
+
+def _left(state: State, allowance: Allowance) -> int | None:
+    """Calls of the minute that have not begun, whoever has been lent them."""
+    if allowance.per_minute is None:
+        return None
+    return max(0, allowance.per_minute - sum(holder.in_flight + len(holder.spent) for holder in state.holders.values()))
 
 
 def _take_note(state: State, report: Report, now: float) -> None:

@@ -8,7 +8,7 @@ from services.errors import UpstreamRateLimited
 from services.kinds import KINDS
 from services.policy import Product
 from services.sandbox.budget import Limits
-from services.upstream.budget import Allowance, Budget
+from services.upstream.budget import Allowance, Budget, Left
 
 from .conftest import Desk, Open
 
@@ -111,3 +111,14 @@ async def test_a_spent_day_is_known_from_the_answers(desk: Desk) -> None:
     (limited,) = await pages(desk, "staff@demo.example", 1)
     assert isinstance(limited, UpstreamRateLimited)
     assert desk.calls() == 0
+
+
+async def test_what_is_left_is_told_as_far_as_it_is_known(open_desk: Open) -> None:
+    known = budget(30, 10)
+    desk = open_desk(known)
+    desk.sandbox.limit(Limits(minute=30, day=1000))
+    assert known.left(KEY) == Left()
+    await pages(desk, "staff@demo.example", 4)
+    assert known.left(KEY) == Left(minute=26, day=996)
+    known.close(KEY, 5)
+    assert known.left(KEY).minute == 0

@@ -18,7 +18,7 @@ from services.kinds import KINDS
 from services.policy import Product
 from services.sandbox.budget import Limits
 from services.storage.engine import Database
-from services.upstream.budget import Allowance, Key
+from services.upstream.budget import Allowance, Key, Left
 from services.upstream.leases import SharedBudget
 from services.upstream.ledger import Ledger
 from services.upstream.shares import LIFE
@@ -193,6 +193,18 @@ async def test_while_the_database_is_away_the_share_that_was_lent_is_all_there_i
     assert 0 < went <= 98
     await _back(own_database)
     await asyncio.gather(*(budget.enter(key, "person", monotonic() + 10) for budget in budgets))
+
+
+async def test_what_all_gateways_have_left_is_known_to_each_that_calls(share: Share, key: Key) -> None:
+    one, other = share(), share()
+    assert one.left(key) == Left()
+    for _ in range(8):
+        assert await _called(one, key, monotonic() + 5)
+    one.told(key, 500, 3600)
+    await one.aclose()
+    assert other.left(key) == Left()
+    await _called(other, key, monotonic() + 5)
+    assert other.left(key) == Left(minute=100 - 9, day=499)
 
 
 async def _called(budget: SharedBudget, key: Key, deadline: float) -> bool:
