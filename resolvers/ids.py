@@ -16,6 +16,7 @@ def _tag(organization_id: str) -> str:
     return sha256(organization_id.encode()).hexdigest()[:8]
 
 
+@lru_cache(maxsize=1 << 15)
 def encode(organization_id: str, kind: str, record_id: str) -> str:
     """The global id of a record; `kind` is a module's word or one such as `account`, `contact` or `customer`."""
     return _spelled(f"{kind}:{_tag(organization_id)}:{record_id}")

@@ -262,6 +262,10 @@ KINDS: Mapping[Module, Kind] = {
 MODULE_OF: Mapping[type[Document], Module] = {kind.type: kind.module for kind in KINDS.values()}
 
 
+PRODUCT_OF: Mapping[type[Document], Product] = {kind.type: kind.product for kind in KINDS.values()}
+"""The product that holds records of a type."""
+
+
 def kind_of(record: Document) -> Kind:
     """The kind that a record is of."""
     return KINDS[MODULE_OF[type(record)]]

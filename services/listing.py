@@ -98,10 +98,21 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A record in its place."""
+    """A record in its place: the `index`th of the `trail`, which says of which stream and where in it each row is."""
 
     record: Any
-    cursor: Cursor
+    value: Any
+    rank: int
+    trail: Sequence[tuple[str, int]]
+    index: int
+    before: Mapping[str, int]
+    """Rows of each stream that lie before the trail."""
+
+    @property
+    def cursor(self) -> Cursor:
+        """Continues after it."""
+        offsets = {name: place + 1 for name, place in self.trail[: self.index + 1]}
+        return Cursor(self.value, self.rank, self.record.id, {**self.before, **offsets})
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,9 +232,9 @@ def _ordered(entries: list[Any], rank: Ranking) -> list[Any]:
 
 
 def _placed(entries: list[Any], after: Cursor | None) -> list[Row]:
-    offsets = dict(after.offsets) if after else {}
-    rows = []
-    for value, tape, record, place in entries:
-        offsets[tape.stream.name] = place + 1
-        rows.append(Row(record, Cursor(value, tape.stream.rank, record.id, dict(offsets))))
-    return rows
+    before = after.offsets if after else {}
+    trail = [(tape.stream.name, place) for _, tape, _, place in entries]
+    return [
+        Row(record, value, tape.stream.rank, trail, index, before)
+        for index, (value, tape, record, _) in enumerate(entries)
+    ]

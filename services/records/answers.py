@@ -19,7 +19,7 @@ from services.documents import Document
 from services.errand import Errand
 from services.errors import DeadlineExceeded, GatewayError, UpstreamRateLimited, UpstreamUnavailable
 from services.kinds import KINDS, Kind
-from services.listing import Row, Window
+from services.listing import Window
 from services.policy import Viewer
 from services.records.copy import Copy
 from services.records.criteria import late
@@ -168,8 +168,8 @@ class Answers:
         if any(row[3] for row in rows):
             return None
         found = [_document(KINDS[module], body, complete) for module, body, complete, _ in rows[: excerpt.first]]
-        cursors = placed(excerpt, found, [named(one) for one in found])
-        window = Window(list(map(Row, found, cursors)), len(rows) > excerpt.first, sight.at)
+        placed_rows = placed(excerpt, found, [named(one) for one in found])
+        window = Window(placed_rows, len(rows) > excerpt.first, sight.at)
         return window, sum(len(row[1]) for row in rows)
 
     async def _these(

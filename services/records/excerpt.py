@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.kinds import Kind, Order
-from services.listing import Cursor, ranking
+from services.listing import Cursor, Row, ranking
 from services.records.criteria import ORDERS, Criteria, late
 
 _OWN = "organization_id = %(organization)s AND module = '{module}' AND deleted_at IS NULL"
@@ -125,12 +125,13 @@ class Excerpt:
         return {name: value for part in self.parts for name, value in part.values().items()}
 
 
-def placed(excerpt: Excerpt, rows: Sequence[Any], names: Sequence[str]) -> list[Cursor]:
-    """The rows' cursors; `names`: of the streams that tell the rows when the products are asked."""
+def placed(excerpt: Excerpt, rows: Sequence[Any], names: Sequence[str]) -> list[Row]:
+    """The rows in their places; `names`: of the streams that tell the rows when the products are asked."""
     rank, ranks = ranking(excerpt.order, descending=excerpt.descending), {p.kind.type: p.rank for p in excerpt.parts}
-    offsets = dict(excerpt.after.offsets) if excerpt.after else {}
-    cursors = []
-    for row, name in zip(rows, names, strict=True):
-        offsets[name] = offsets.get(name, 0) + 1
-        cursors.append(Cursor(rank.value(row), ranks[type(row)], row.id, dict(offsets)))
-    return cursors
+    before = excerpt.after.offsets if excerpt.after else {}
+    met, trail = dict(before), []
+    for name in names:
+        place = met.get(name, 0)
+        trail.append((name, place))
+        met[name] = place + 1
+    return [Row(row, rank.value(row), ranks[type(row)], trail, index, before) for index, row in enumerate(rows)]
