@@ -1,6 +1,7 @@
 """Processes that run until they are stopped."""
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -34,6 +35,10 @@ GIVES_WAY = 10
 """How nice a worker is to gateways on the same machine: users wait for these."""
 
 
+NEWEST = 100_000
+"""Objects made and not freed, after which cyclic garbage is looked for among them: more than the pages under way need."""
+
+
 class CannotListen(RuntimeError):
     """Another process has the port."""
 
@@ -51,6 +56,7 @@ class Server(uvicorn.Server):
         """Begin to answer."""
         await super().startup(sockets)
         if self.started:
+            _settle_down()
             typer.echo(self._message)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -138,6 +144,13 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
         raise CannotListen(f"Cannot listen on {host}:{port}: {error.strerror}. Is it being served already?") from error
     with listener:
         yield listener
+
+
+def _settle_down() -> None:
+    """What is there by now stays: the collector of cyclic garbage need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(NEWEST, 20, 50)
 
 
 def _end_on_signals() -> None:

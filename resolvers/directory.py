@@ -18,7 +18,7 @@ from services.directory_values import Account, Contact, Customer
 from services.documents import Document
 from services.errand import Errand
 from services.errors import BadUserInput
-from services.kinds import kind_of
+from services.kinds import PRODUCT_OF, kind_of
 from services.listing import Ranking, Stream, window
 from services.policy import AccessKind, Product
 from services.upstream.envelopes import LARGEST_PAGE, Rows
@@ -50,7 +50,7 @@ class Person:
 def _party(record: Document, _context: Context) -> Party | None:
     if record.customer_id is None:
         return None
-    return Party(record.customer_id, record.customer_name, kind_of(record).product)
+    return Party(record.customer_id, record.customer_name, PRODUCT_OF[type(record)])
 
 
 party = Derived(_party)
