@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
+from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func
 from sqlalchemy.dialects.postgresql import insert
@@ -90,13 +91,21 @@ class Ownership:
     last_error: str | None
 
 
+class _Recent(NamedTuple):
+    """What was read, until when it is used again (`time.monotonic()`), and by whom."""
+
+    until: float
+    viewer: Viewer | None
+    connection: Connection | None
+
+
 class Credentials:
     """The connections of all organizations."""
 
     def __init__(self, database: Database, seal: Seal) -> None:
         self._database = database
         self._seal = seal
-        self._recent: dict[tuple[str, str | None, Product], tuple[float, Connection]] = {}
+        self._recent: dict[tuple[str, str | None, Product], _Recent] = {}
 
     async def for_viewer(self, viewer: Viewer, product: Product) -> Connection:
         """The access that this viewer's calls run under; raises `Forbidden` when there is none.
@@ -106,11 +115,13 @@ class Credentials:
         """
         kind = viewer.access_to(product).kind
         if product is Product.CRM:
-            own = await self._find(viewer.organization_id, viewer.id, product)
+            own = await self._find(viewer.organization_id, viewer.id, product, viewer)
             return own or await self.owner(viewer.organization_id, product)
         if kind in {AccessKind.INTEGRATION_USER, AccessKind.OWNER_DELEGATED}:
             return await self.owner(viewer.organization_id, product)
-        own = await self._find(viewer.organization_id, viewer.id, product) if kind is AccessKind.PRODUCT_USER else None
+        own = None
+        if kind is AccessKind.PRODUCT_USER:
+            own = await self._find(viewer.organization_id, viewer.id, product, viewer)
         if own is None:
             raise Forbidden(
                 f"You have no access to {NAMES[product]}.",
@@ -194,12 +205,17 @@ class Credentials:
         for key in [key for key in self._recent if key[0] == organization_id]:
             del self._recent[key]
 
-    async def _find(self, organization_id: str, member_id: str | None, product: Product) -> Connection | None:
-        """The member's connection; the owner's for None."""
+    async def _find(
+        self, organization_id: str, member_id: str | None, product: Product, viewer: Viewer | None = None
+    ) -> Connection | None:
+        """The member's connection; the owner's for None.
+
+        What was found for a viewer, nothing included, holds for him alone: who has another access is another viewer.
+        """
         key = (organization_id, member_id, product)
-        at, found = self._recent.get(key, (0.0, None))
-        if found is not None and monotonic() - at < _RECENT:
-            return found
+        known = self._recent.get(key)
+        if known is not None and known.viewer is viewer and monotonic() < known.until:
+            return known.connection
         async with self._database.session() as session:
             whose = (
                 col(models.Connection.is_owner) if member_id is None else col(models.Connection.member_id) == member_id
@@ -213,11 +229,10 @@ class Credentials:
                     )
                 )
             ).one_or_none()
-        if row is None:
-            self._recent.pop(key, None)
-            return None
-        self._recent[key] = (monotonic(), self._opened(row))
-        return self._recent[key][1]
+        found = None if row is None else self._opened(row)
+        if found is not None or viewer is not None:
+            self._recent[key] = _Recent(monotonic() + _RECENT, viewer, found)
+        return found
 
     def _row(self, consent: Consent, email: str) -> dict[str, object]:
         about = _about(consent.organization_id, consent.product, email, "refresh_token")
