@@ -21,7 +21,9 @@ from strawberry.types.graphql import OperationType
 from gateway import media
 from gateway.answer import answered, refused
 from gateway.authentication import Authentication
+from gateway.bill import bill
 from gateway.operation import Malformed, Operation
+from gateway.plans import Plans
 from gateway.settings import Http
 from resolvers.context import Context
 from schema import schema
@@ -89,6 +91,8 @@ class Endpoint:
     authentication: Authentication
     limits: Http
     schema: Schema = schema
+    plans: Plans | None = None
+    """The schema's compiled operations; without them everything runs on graphql-core."""
 
     async def __call__(self, request: Request) -> Response:
         """Answer one HTTP request; every refusal is a coded GraphQL error."""
@@ -103,11 +107,13 @@ class Endpoint:
             return refused(error, accepted=accepted, status=STATUS.get(type(error)))
 
     async def _answer(self, request: Request, accepted: str) -> Response:
-        deadline = monotonic() + self.limits.deadline_seconds
+        began = monotonic()
         viewer, _ = await self.admit(Ticket.of(request.headers))
         operation = await self.operation(request)
-        errand = Errand(viewer, request.state.request_id, deadline)
+        errand = Errand(viewer, request.state.request_id, began + self.limits.deadline_seconds, began=began)
         result = await self.executed(operation, errand, ALLOWED[request.method])
+        if operation.asks_cost:
+            result.extensions = {**(result.extensions or {}), "cost": await bill(self.services, errand, operation)}
         return answered(result, accepted, errand.request_id)
 
     async def admit(self, ticket: Ticket) -> tuple[Viewer, float]:
@@ -151,20 +157,30 @@ class Endpoint:
         context = Context(services=self.services, viewer=errand.viewer, errand=errand)
         try:
             async with asyncio.timeout(errand.remaining + GRACE_SECONDS):
-                return await self.schema.execute(
-                    operation.query,
-                    variable_values=operation.variables,
-                    context_value=context,
-                    root_value=event,
-                    operation_name=operation.name,
-                    allowed_operation_types=allowed,
-                )
+                return await self._run(operation, context, event, allowed)
         except InvalidOperationTypeError as error:
             raise NOT_HERE[error.operation_type] from error
         except CannotGetOperationTypeError:
             return _unexecuted("There is no such operation in the query.")
         except TimeoutError as error:
             raise DeadlineExceeded from error
+
+    async def _run(
+        self, operation: Operation, context: Context, root: Any, allowed: Iterable[OperationType]
+    ) -> ExecutionResult:
+        if self.plans is not None:
+            given, name = operation.variables, operation.name
+            return await self.plans.execute(
+                operation.query, variables=given, operation_name=name, context=context, root=root, allowed=allowed
+            )
+        return await self.schema.execute(
+            operation.query,
+            variable_values=operation.variables,
+            context_value=context,
+            root_value=root,
+            operation_name=operation.name,
+            allowed_operation_types=allowed,
+        )
 
 
 def _unexecuted(message: str) -> ExecutionResult:

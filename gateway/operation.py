@@ -30,6 +30,8 @@ class Operation:
     query: str
     variables: dict[str, Any] | None = None
     name: str | None = None
+    asks_cost: bool = False
+    """Whether the client wants to be told what it took: `"extensions": {"cost": true}`."""
 
     @property
     def is_ambiguous(self) -> bool:
@@ -69,8 +71,10 @@ class Operation:
             raise Malformed("The request has no query.", field=["query"])
         if NUL.search(query):
             raise Malformed("The query holds a NUL character.", field=["query"])
-        _typed(fields, "extensions", dict)
-        return cls(query, _typed(fields, "variables", dict), _typed(fields, "operationName", str))
+        asks_cost = (_typed(fields, "extensions", dict) or {}).get("cost", False)
+        if type(asks_cost) is not bool:
+            raise Malformed("extensions.cost must be true or false.", field=["extensions", "cost"])
+        return cls(query, _typed(fields, "variables", dict), _typed(fields, "operationName", str), asks_cost)
 
 
 def _typed(fields: Mapping[str, Any], name: str, kind: type) -> Any:

@@ -5,6 +5,7 @@ says so in `template` and `names`: an expression over `{record}`, `{context}` an
 another record says which in `link`.
 """
 
+from asyncio import Future, shield
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
@@ -131,8 +132,8 @@ class Via:
         key = self.link.key(record)
         return None if key is None else self._loaded(self.link.loader(record, context).load(key), context, arguments)
 
-    async def _loaded(self, loading: Awaitable[Any], context: Context, arguments: dict[str, Any]) -> Any:
-        there = await loading
+    async def _loaded(self, loading: Future[Any], context: Context, arguments: dict[str, Any]) -> Any:
+        there = await shield(loading)  # others wait for the same: it outlives whoever is cancelled
         value = None if there is None else self.source(there, context, **arguments)
         return await value if isinstance(value, Awaitable) else value
 

@@ -1,0 +1,81 @@
+"""An operation that can be compiled, and its variants."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+from strawberry import Schema
+
+from gateway.plans.lately import Lately
+from gateway.plans.shape import Operation, Shape, Uncompiled
+from gateway.plans.variables import Variables
+from gateway.plans.variant import Variant
+from gateway.plans.ways import Gated, way
+from gateway.plans.writing import Writer
+
+Flags = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What an operation selects under some values of its flags, and one field for each permission that this takes."""
+
+    shape: Shape
+    gates: Mapping[str, Gated]
+
+
+class Program:
+    """`flags` are the variables that decide what is selected, with the values under which everything is."""
+
+    def __init__(self, schema: Schema, operation: Operation, flags: Mapping[str, bool], variants: int) -> None:
+        """Raises `Uncompiled` where some field is one that only graphql-core can do."""
+        self.operation = operation
+        self.variables = Variables(operation)
+        self.flags = flags
+        self.seconds = 0.0
+        """Spent on compiling."""
+        self._schema = schema
+        self._needs: Lately[Needs] = Lately(variants, variants)
+        self._variants: Lately[Variant | str] = Lately(variants, variants)
+        shape = self._needed(tuple(flags.values())).shape
+        for asked in shape.fields:
+            if asked.definition is not None:
+                way(asked, schema, at_root=asked in shape.root.fields)
+
+    def variant(self, variables: Mapping[str, Any], context: Any) -> Variant | str:
+        """The compiled operation for these variables and this viewer; where there is none, why."""
+        flags = tuple([variables.get(name) for name in self.flags])
+        if None in flags:
+            return "a condition is null"
+        gates = self._needed(flags).gates
+        grants = tuple([gate.granted(context) for gate in gates.values()])
+        variant = self._variants.get((flags, grants))
+        if variant is None:
+            variant = self._written(flags, dict(zip(gates, grants, strict=True)))
+            self._variants.put((flags, grants), variant)
+        return variant
+
+    def _needed(self, flags: Flags) -> Needs:
+        known = self._needs.get(flags)
+        if known is None:
+            shape = Shape(self.operation, dict(zip(self.flags, flags, strict=True)))
+            known = Needs(shape, {own.requires: own for own in shape.owners if isinstance(own, Gated)})
+            self._needs.put(flags, known)
+        return known
+
+    def _written(self, flags: Flags, granted: Mapping[str, bool]) -> Variant | str:
+        began = perf_counter()
+        try:
+            shape = self._needed(flags).shape
+            return Writer(self._schema, self.operation, shape, granted, self._title(flags, granted)).variant()
+        except (Uncompiled, RecursionError) as error:
+            return str(error)
+        finally:
+            self.seconds += perf_counter() - began
+
+    def _title(self, flags: Flags, granted: Mapping[str, bool]) -> str:
+        name = self.operation.definition.name
+        conditions = [f"${flag} is {value}" for flag, value in zip(self.flags, flags, strict=True)]
+        refused = [f"{requires} is refused" for requires, may in granted.items() if not may]
+        return ", ".join([name.value if name else "An operation without a name", *conditions, *refused])
