@@ -8,6 +8,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
+from msgspec import Struct
+
 from services.errors import BadUserInput
 from services.listing import Cursor, Ranking, Row, Window
 
@@ -23,8 +25,7 @@ class Edge:
     node: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Placed:
+class Placed(Struct, frozen=True):
     """A row whose cursor is written when it is asked for; `of` is its list."""
 
     of: str

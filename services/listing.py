@@ -16,6 +16,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from msgspec import Struct
+
 from services.errors import GatewayError, UpstreamUnavailable
 from services.kinds import Order
 from services.upstream.envelopes import LARGEST_PAGE, Rows
@@ -96,8 +98,7 @@ class Stream:
     fetch: Fetch
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A record in its place: the `index`th of the `trail`, which says of which stream and where in it each row is."""
 
     record: Any

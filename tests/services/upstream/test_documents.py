@@ -1,7 +1,9 @@
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 
 from services.documents import Document, Estimate, Module, SalesOrder, Subscription
@@ -158,3 +160,21 @@ async def test_an_empty_text_is_absent(desk: Desk) -> None:
     assert isinstance(made, Estimate)
     assert made.reference_number is None
     assert made.notes == 'He said: "" twice'
+
+
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")], ids=["close", "spaced"])
+async def test_an_empty_text_is_absent_however_a_product_spaces_its_answers(
+    desk: Desk, open_desk: Any, separators: tuple[str, str]
+) -> None:
+    told = {"code": 0, "estimate": {"estimate_id": "1", "status": "draft", "date": "", "notes": 'a: "" b', "terms": ""}}
+    text = json.dumps(told, separators=separators)
+    answers = httpx.MockTransport(lambda request: _token(request) or httpx.Response(200, text=text))
+    estimate = await open_desk(transport=answers).documents.one(desk.errand(STAFF), ESTIMATES, "1")
+    assert (estimate.date, estimate.notes, estimate.terms) == (None, 'a: "" b', None)
+
+
+def _token(request: httpx.Request) -> httpx.Response | None:
+    if not request.url.path.endswith("/token"):
+        return None
+    told = {"access_token": "t", "expires_in": 3600, "api_domain": "https://www.zohoapis.eu", "token_type": "Bearer"}
+    return httpx.Response(200, json=told)
