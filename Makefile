@@ -1,6 +1,6 @@
 # Python 3.11 or newer, make and a package registry are all that is needed.
 .DEFAULT_GOAL := help
-.PHONY: help install serve test chaos bench check schema lock clean
+.PHONY: help install serve test chaos bench check schema configuration lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ PYTHON ?= $(shell for name in python3 python3.14 python3.13 python3.12 python3.1
 	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && command -v $$name && break; done)
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/requirements.lock ## make the environment from the lock file
 
@@ -41,12 +41,17 @@ check: install ## format, lint, types, import contracts, published schema
 	$(BIN)/lint-imports
 	$(BIN)/python -m gateway schema --check
 	$(BIN)/python -m gateway schema matrix --check
+	$(BIN)/python -m gateway configuration --check
 
 schema: install ## write the published schema, and who may use what, to schema/
 	$(BIN)/python -m gateway schema > schema/schema.graphql.new
 	mv schema/schema.graphql.new schema/schema.graphql
 	$(BIN)/python -m gateway schema matrix > schema/permissions.txt.new
 	mv schema/permissions.txt.new schema/permissions.txt
+
+configuration: install ## write the reference of the settings to docs/configuration.md
+	$(BIN)/python -m gateway configuration > docs/configuration.md.new
+	mv docs/configuration.md.new docs/configuration.md
 
 lock: ## resolve the dependencies anew
 	@$(PYTHON) -m venv $(VENV).lock

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import cast
 
@@ -21,10 +21,15 @@ from starlette.datastructures import State
 from gateway.app import create_app
 from gateway.assembly import assembled, at_work, database_of
 from gateway.demo import completed, open_sandbox
+from gateway.exposing import watched
+from gateway.listening import listening
 from gateway.live.operations import Live
 from gateway.protocol import Prompt
+from gateway.readiness import Readiness
 from gateway.settings import Http, Settings
+from gateway.telemetry import Telemetry
 from gateway.welcome import welcome
+from services.observing import NOBODY
 from services.records.copy import Copy
 from services.storage import rights
 from services.storage.embedded import Embedded
@@ -35,12 +40,8 @@ GIVES_WAY = 10
 """How nice a worker is to gateways on the same machine: users wait for these."""
 
 
-NEWEST = 100_000
-"""Objects made and not freed, after which cyclic garbage is looked for among them: more than the pages under way need."""
-
-
-class CannotListen(RuntimeError):
-    """Another process has the port."""
+NEWEST = 50_000
+"""Objects made and not freed, after which cyclic garbage is looked for among them: more than pages under way need."""
 
 
 class Server(uvicorn.Server):
@@ -134,23 +135,11 @@ def with_database(settings: Settings) -> Iterator[Settings]:
         yield settings.model_copy(update={"database_url": SecretStr(url)})
 
 
-@contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """The socket to serve on, taken before anything else is started; raises `CannotListen`."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise CannotListen(f"Cannot listen on {host}:{port}: {error.strerror}. Is it being served already?") from error
-    with listener:
-        yield listener
-
-
 def _settle_down() -> None:
     """What is there by now stays: the collector of cyclic garbage need not look through it again and again."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(NEWEST, 20, 50)
+    gc.set_threshold(NEWEST)
 
 
 def _end_on_signals() -> None:
@@ -168,7 +157,13 @@ async def _upgrade(settings: Settings, role: str | None) -> None:
 
 
 async def _work(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
-    async with assembled(settings, transport) as assembly, at_work(assembly) as jobs:
+    telemetry = Telemetry.of(settings)
+    async with (
+        telemetry or nullcontext(),
+        assembled(settings, transport, telemetry.observing if telemetry else NOBODY) as assembly,
+        at_work(assembly) as jobs,
+        watched(settings, telemetry, Readiness(assembly.database, lambda: False), assembly),
+    ):
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, _current().cancel)
         with suppress(asyncio.CancelledError):
             await jobs.work()
