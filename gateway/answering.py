@@ -1,9 +1,10 @@
 """What answers queries from what is known: the copy, full records, and what is recalled of people and companies."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import psycopg
 import structlog
@@ -41,6 +42,9 @@ class Answering:
     answers: Answers
     full_records: FullRecords
     parties: Parties
+    statements: Statements
+    memories: Mapping[str, Memory[Any, Any]]
+    """What is remembered, by what it is."""
 
     async def wrote(self, organization_id: str, document: Document) -> None:
         """One of our own writes has left the record: what this process remembers of it is not used again."""
@@ -68,13 +72,17 @@ async def answering(
     async with Statements(database).running() as statements:
         moments = Moments(statements, events, told)
         size = options.cache_megabytes * MEGABYTE
-        answers = Answers(statements, copy, moments, Memory(options.cache_entries, size))
+        pages: Memory[Any, Any] = Memory(options.cache_entries, size)
+        records: Memory[Any, Any] = Memory(options.cache_entries, size)
+        answers = Answers(statements, copy, moments, pages)
         books, billing, crm = Books(client, credentials), Billing(client, credentials), Crm(client, credentials)
         try:
             yield Answering(
                 answers,
-                FullRecords(statements, Memory(options.cache_entries, size)),
+                FullRecords(statements, records),
                 Parties(books, billing, crm, credentials, answers, recalled),
+                statements,
+                {"pages": pages, "full_records": records, "directory": recalled.memory},
             )
         finally:
             await moments.aclose()

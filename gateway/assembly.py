@@ -1,10 +1,11 @@
 """The services, built in the order in which they need each other and closed in reverse."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import structlog
@@ -31,13 +32,15 @@ from services.jobs import Duties, Jobs
 from services.mail import Outbox
 from services.migration.capabilities import Capabilities
 from services.migration.runs import Migrations
+from services.observing import NOBODY, Observing, Tracer
 from services.outcomes import Outcomes
 from services.policy import Product
 from services.records.copy import Copy
+from services.records.memory import Memory
 from services.records.readers import Readers
 from services.reports.desk import Reports
 from services.rollout import Rollout
-from services.storage.engine import Database
+from services.storage.engine import Database, Pool
 from services.storage.sealing import Seal
 from services.upstream.auth import Authorization
 from services.upstream.billing import Billing
@@ -65,21 +68,25 @@ class Assembly:
     events: Events
     outbox: Outbox
     migrating: Migrating
+    memories: Mapping[str, Memory[Any, Any]]
+    pools: Mapping[str, Callable[[], Pool]]
 
 
 @asynccontextmanager
-async def assembled(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> AsyncIterator[Assembly]:
+async def assembled(
+    settings: Settings, transport: httpx.AsyncBaseTransport | None, observing: Observing = NOBODY
+) -> AsyncIterator[Assembly]:
     """Everything on `settings.database_url`, its schema brought up to date; `transport` replaces the network."""
     zoho = settings.zoho
     if zoho is None:
         raise ValueError("the settings are not complete")
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(database_of(settings))
+        database = await stack.enter_async_context(database_of(settings, tracer=observing.tracer))
         await database.upgrade()
         credentials = Credentials(database, Seal(settings.keys))
         authorization = Authorization(credentials, zoho.client_id, zoho.client_secret.get_secret_value())
         budget = await stack.enter_async_context(_budget(settings))
-        client = Client(authorization, transport, budget=budget)
+        client = Client(authorization, transport, budget=budget, observing=observing)
         stack.push_async_callback(client.aclose)
         events = Events(database)
         stack.push_async_callback(events.aclose)
@@ -98,15 +105,18 @@ async def assembled(settings: Settings, transport: httpx.AsyncBaseTransport | No
         moving = migrating(database, services, messages, consents, settings.migration)
         recording = _recording(copy, settings.records)
         jobs = _jobs(database, services, post, moving, recording)
-        yield Assembly(services, database, client, jobs, events, messages, moving)
+        pools = {"sessions": database.pool, "statements": answered.statements.pool}
+        yield Assembly(services, database, client, jobs, events, messages, moving, answered.memories, pools)
 
 
 @asynccontextmanager
-async def database_of(settings: Settings, *, pool_size: int = 10) -> AsyncIterator[Database]:
+async def database_of(
+    settings: Settings, *, pool_size: int = 10, tracer: Tracer | None = None
+) -> AsyncIterator[Database]:
     """The database at `settings.database_url`, within the block."""
     if settings.database_url is None:
         raise ValueError("the settings are not complete")
-    database = Database(settings.database_url.get_secret_value(), pool_size=pool_size)
+    database = Database(settings.database_url.get_secret_value(), pool_size=pool_size, tracer=tracer)
     try:
         yield database
     finally:

@@ -8,7 +8,16 @@ from structlog.typing import Processor
 
 from gateway.settings import Logs
 
-QUIET = ("alembic", "uvicorn", "procrastinate", "psycopg.pool", "asyncio", "httpx")
+QUIET = (
+    "alembic",
+    "uvicorn",
+    "procrastinate",
+    "psycopg.pool",
+    "asyncio",
+    "httpx",
+    "urllib3",
+    "services.storage.engine.Connections",
+)
 """Libraries that are heard only when something is wrong."""
 SILENT = "strawberry.execution"
 """It logs every error of an execution, of which most are meant; the endpoint logs those that are not."""

@@ -9,8 +9,12 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.answer import internal, refused
+from gateway.metrics import known_path
+from gateway.telemetry import Telemetry
 
 HEADER = "X-Request-Id"
+PARENT = "traceparent"
+"""W3C's header of a trace that a caller has begun."""
 ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{8,64}")
 log = structlog.get_logger(__name__)
 
@@ -21,8 +25,9 @@ class RequestId:
     A caller's own number is kept when it is plain text of 8 to 64 characters.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, telemetry: Telemetry | None = None) -> None:
         self._app = app
+        self._telemetry = telemetry
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -40,14 +45,26 @@ class RequestId:
         answer = _Answer(send, number)
         started = perf_counter()
         try:
-            await self._app(scope, receive, answer)
+            await self._served(scope, receive, answer)
         except Exception as error:
             response = refused(internal(error, number))
             if answer.status:
                 raise
             await response(scope, receive, answer)
+        if self._telemetry is not None and self._telemetry.metrics is not None and answer.status:
+            self._telemetry.metrics.answered(scope["path"], answer.status, answer.began - started)
         milliseconds = round((perf_counter() - started) * 1000, 1)
         log.info("request", method=scope["method"], path=scope["path"], status=answer.status, ms=milliseconds)
+
+    async def _served(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
+        traces = None if self._telemetry is None else self._telemetry.traces
+        if traces is None:
+            await self._app(scope, receive, answer)
+            return
+        with traces.request(scope["method"], known_path(scope["path"]), Headers(scope=scope).get(PARENT)) as span:
+            structlog.contextvars.bind_contextvars(trace_id=traces.id_of(span))
+            await self._app(scope, receive, answer)
+            span.set_attribute("http.response.status_code", answer.status)
 
 
 class _Answer:
@@ -57,9 +74,12 @@ class _Answer:
         self._send = send
         self._number = number
         self.status = 0
+        self.began = 0.0
+        """When its head was sent, by `perf_counter`."""
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.began = perf_counter()
             MutableHeaders(scope=message)[HEADER] = self._number
         await self._send(message)

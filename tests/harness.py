@@ -44,16 +44,16 @@ class Witness(httpx.AsyncBaseTransport):
     """(person, product, whose access) of every call for a product user that ran under another's."""
 
     def __post_init__(self) -> None:
-        self._inner = self.sandbox.transport()
+        self.way = self.sandbox.transport()
         self._whose: dict[str, str] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        response = await self._inner.handle_async_request(request)
+        response = await self.way.handle_async_request(request)
         self._note(acting.get(), request)
         return response
 
     async def aclose(self) -> None:
-        await self._inner.aclose()
+        await self.way.aclose()
 
     def _note(self, person: str | None, request: httpx.Request) -> None:
         token = request.headers.get("authorization", "").rpartition(" ")[2]

@@ -18,11 +18,8 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
-    OperationDefinitionNode,
     SelectionSetNode,
     create_source_event_stream,
-    get_operation_ast,
-    parse,
     validate,
 )
 from graphql.language import FieldNode, FragmentSpreadNode, InlineFragmentNode
@@ -32,7 +29,7 @@ from gateway.answer import body_of, internal, published, told
 from gateway.authentication import refused
 from gateway.endpoint import Endpoint, Ticket
 from gateway.live.tally import Tally
-from gateway.operation import TOKENS, Operation
+from gateway.operation import Operation
 from gateway.settings import Live as Limits
 from resolvers.context import Context, forbidden
 from schema.permissions import requirement
@@ -78,13 +75,18 @@ class Live:
         request_id, began, given = uuid4().hex, monotonic(), 0
         try:
             viewer, until = await self.endpoint.admit(ticket)
-            run = _Run(self, operation, ticket, viewer, until, request_id)
             with self.operations.one(viewer.id):
+                if self.endpoint.door:
+                    self.endpoint.door.spend(viewer.id)
+                resolved = await self.endpoint.resolved(operation)
+                run = _Run(self, resolved, ticket, viewer, until, request_id)
                 async with aclosing(run.answers(allowed)) as answers:
                     async for body in answers:
                         yield body
                         given += 1
         except GatewayError as error:
+            if self.endpoint.telemetry is not None:
+                self.endpoint.telemetry.failed([error.code])
             raise Ended([body_of(error)]) from error
         except (Ended, asyncio.CancelledError, GeneratorExit):
             raise
@@ -107,11 +109,11 @@ class _Run:
     request_id: str
 
     async def answers(self, allowed: Iterable[OperationType]) -> AsyncGenerator[Body, None]:
-        document = _live(self.operation)
-        if document is None:
+        examined = self.live.endpoint.examined(self.operation, self.viewer)
+        if examined.document is None or not examined.live:
             yield await self._answer(self.viewer, allowed)
             return
-        executor = self._executor(document)
+        executor = self._executor(examined.document)
         requires = self._requirement(executor)
         async with aclosing(await self._source(executor)) as source, aclosing(self._events(source)) as events:
             async for event in events:
@@ -131,13 +133,15 @@ class _Run:
             viewer=self.viewer,
             errand=Errand(self.viewer, self.request_id, monotonic() + self.until - time.time()),
         )
-        schema = self._schema
-        executor: Executor[Any] | list[GraphQLError] = validate(schema, document) or Executor.build(
+        schema, quiet = self._schema, not self.live.endpoint.explains(self.viewer)
+        mistakes = validate(schema, document, max_errors=self.live.endpoint.most_errors, hide_suggestions=quiet)
+        executor: Executor[Any] | list[GraphQLError] = mistakes or Executor.build(
             schema,
             document,
             context_value=context,
             raw_variable_values=self.operation.variables,
             operation_name=self.operation.name,
+            hide_suggestions=quiet,
         )
         if isinstance(executor, list):
             self._end(executor)
@@ -193,17 +197,6 @@ class _Run:
 
     def _end(self, errors: Iterable[GraphQLError]) -> NoReturn:
         raise Ended([published(error, self.request_id) for error in errors])
-
-
-def _live(operation: Operation) -> DocumentNode | None:
-    """The document of a live operation. None for any other, and for what the executor will find fault with."""
-    try:
-        document = parse(operation.query, max_tokens=TOKENS)
-    except (GraphQLError, RecursionError):
-        return None
-    chosen = get_operation_ast(document, operation.name)
-    is_live = isinstance(chosen, OperationDefinitionNode) and chosen.operation.value == OperationType.SUBSCRIPTION.value
-    return document if is_live else None
 
 
 def _first_field(selected: SelectionSetNode, fragments: dict[str, FragmentDefinitionNode]) -> str:

@@ -14,9 +14,10 @@ from starlette.responses import Response, StreamingResponse
 from strawberry.types.graphql import OperationType
 
 from gateway.answer import HEADERS, refused
-from gateway.endpoint import ALLOWED, STATUS, Ticket
+from gateway.endpoint import ALLOWED, Ticket
 from gateway.live.operations import Body, Ended, Live
 from gateway.media import EVENTS
+from gateway.refusals import STATUS
 from services.errors import GatewayError
 
 SILENCE = b":\n\n"
@@ -28,9 +29,12 @@ async def streamed(request: Request, live: Live) -> Response:
     """The answers to a request, or the coded refusal of one that cannot be executed for this caller."""
     ticket = Ticket.of(request.headers)
     try:
+        live.endpoint.check_sender(request)
         await live.endpoint.admit(ticket)
         operation = await live.endpoint.operation(request)
     except GatewayError as error:
+        if live.endpoint.telemetry is not None:
+            live.endpoint.telemetry.failed([error.code])
         return refused(error, status=STATUS.get(type(error)))
     answers = live.answers(operation, ticket, allowed=ALLOWED[request.method] | {OperationType.SUBSCRIPTION})
     head = HEADERS | {"X-Accel-Buffering": "no"}

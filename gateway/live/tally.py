@@ -10,17 +10,24 @@ from services.errors import LimitReached
 class Tally:
     """Counts what is open for each, up to a limit."""
 
-    def __init__(self, limit: int, what: str) -> None:
-        """`what` is counted, in the plural."""
+    def __init__(self, limit: int, what: str, error: type[LimitReached] = LimitReached) -> None:
+        """`what` is counted, in the plural; one too many is an `error`."""
+        self._error = error
         self._limit = limit
         self._what = what
         self._open: Counter[str] = Counter()
 
+    @property
+    def total(self) -> int:
+        """What is open in all."""
+        return self._open.total()
+
     @contextmanager
     def one(self, whose: str) -> Iterator[None]:
-        """One more within the block; raises `LimitReached`."""
+        """One more within the block; raises `LimitReached`, or whatever the error is."""
         if self._open[whose] >= self._limit:
-            raise LimitReached(f"You have too many {self._what} open.", hint=f"At most {self._limit} at once.")
+            message, hint = f"You have too many {self._what} open.", f"At most {self._limit} at once."
+            raise self._error(message, hint=hint, limit=self._what, value=self._limit + 1, allowed=self._limit)
         self._open[whose] += 1
         try:
             yield

@@ -12,10 +12,11 @@ from strawberry.types.graphql import OperationType
 from gateway.plans.exactly import exactly
 from gateway.plans.extensions import Extensions
 from gateway.plans.lately import Lately
-from gateway.plans.prepared import Prepared, prepared
+from gateway.plans.prepared import Counts, Prepared, prepared
 from gateway.plans.report import Row
 from gateway.plans.request import Request
 from gateway.plans.run import Run
+from services.observing import Tracer
 
 log = structlog.get_logger(__name__)
 EVERY = frozenset(OperationType)
@@ -25,11 +26,25 @@ class Plans:
     """Executes operations, compiled where that can be."""
 
     def __init__(
-        self, schema: Schema, *, documents: int = 1000, characters: int = 4_000_000, variants: int = 16
+        self,
+        schema: Schema,
+        *,
+        documents: int = 1000,
+        characters: int = 4_000_000,
+        variants: int = 16,
+        mistakes: int = 100,
+        tracer: Tracer | None = None,
     ) -> None:
-        """Keep at most that many documents, of that many characters together, and variants of each operation."""
+        """Keep at most that many documents, of that many characters together, and variants of each operation.
+
+        Validation ends after so many mistakes.
+        """
+        self.counts = Counts()
+        """Of all operations, also of those that are not kept any more."""
+        self._tracer = tracer
         self._schema = schema
         self._variants = variants
+        self._mistakes = mistakes
         self._prepared: Lately[Prepared] = Lately(documents, characters)
         self._extensions = Extensions(schema)
         self._why = self._extensions.foreign or _unusual(schema)
@@ -49,6 +64,7 @@ class Plans:
         run = self._run(plan, request)
         if run is None:
             plan.counts.core += 1
+            self.counts.core += 1
             return await exactly(self._schema, plan, request)
         try:
             self._extensions.begin(run, variables)
@@ -57,8 +73,10 @@ class Plans:
         except Exception as error:  # noqa: BLE001  # whatever it is, graphql-core says it
             log.debug("an operation is completed exactly", operation=plan.name, document=plan.digest, error=repr(error))
             plan.counts.exact += 1
+            self.counts.exact += 1
             return await exactly(self._schema, plan, request, run)
         plan.counts.straight += 1
+        self.counts.straight += 1
         return self._extensions.concluded(run, data, refused)
 
     def _run(self, plan: Prepared, request: Request) -> Run | None:
@@ -70,7 +88,13 @@ class Plans:
         if variables is None:
             return None
         variant = program.variant(variables.coerced, request.context)
-        return None if isinstance(variant, str) else Run(variant, request.context, request.root, variables)
+        return (
+            None if isinstance(variant, str) else Run(variant, request.context, request.root, variables, self._tracer)
+        )
+
+    def known(self, query: str, operation_name: str | None = None) -> Prepared | None:
+        """The operation, if it is kept."""
+        return self._prepared.get((query, operation_name))
 
     def prepare(self, query: str, operation_name: str | None = None) -> Prepared:
         """The operation, made when it is first seen."""
@@ -84,7 +108,7 @@ class Plans:
     def _new(self, query: str, operation_name: str | None) -> Prepared:
         if self._why is not None:
             return Prepared(query, operation_name, why=self._why)
-        made = prepared(self._schema, query, operation_name, self._variants)
+        made = prepared(self._schema, query, operation_name, self._variants, self._mistakes)
         tell = log.debug if made.program or made.errors or made.document is None else log.info
         tell("an operation is prepared", operation=made.name, document=made.digest, runs=made.runs, why=made.why)
         return made
@@ -100,6 +124,10 @@ class Plans:
     def report(self) -> Iterator[Row]:
         """How the operations have run, those unused for longest first."""
         return map(Row.of, self._prepared)
+
+    def kept(self) -> tuple[int, int]:
+        """How many operations and variants are kept."""
+        return len(self._prepared), sum(one.program.kept for one in self._prepared if one.program)
 
 
 def _unusual(schema: Schema) -> str | None:

@@ -14,16 +14,20 @@ from graphql import (
     OperationType,
     VariableNode,
     parse,
+    validate,
 )
 from graphql.execution.collect_fields import FragmentDetails
 from graphql.validation import specified_rules
 from strawberry import Schema
-from strawberry.schema.schema import validate_document
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 
 from gateway.plans.arguments import descendants
 from gateway.plans.program import Program
 from gateway.plans.shape import Operation, Uncompiled
 
+RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+"""As Strawberry validates."""
 CONDITIONS = {"skip": False, "include": True}
 """The directives that decide what is selected, and the values under which everything is."""
 
@@ -57,18 +61,28 @@ class Prepared:
         return "plan" if self.program else "graphql-core"
 
     @cached_property
+    def kind(self) -> str:
+        """`query`, `mutation`, `subscription`, or `invalid` for what cannot be executed."""
+        if self.document is None or self.errors:
+            return "invalid"
+        try:
+            return _chosen(self.document, self.name).operation.value
+        except Uncompiled:
+            return "invalid"
+
+    @cached_property
     def digest(self) -> str:
         """The document's hash, for people."""
         return sha256(self.query.encode(errors="replace")).hexdigest()[:12]
 
 
-def prepared(schema: Schema, query: str, name: str | None, variants: int) -> Prepared:
-    """Parse, validate and look through an operation."""
+def prepared(schema: Schema, query: str, name: str | None, variants: int, mistakes: int) -> Prepared:
+    """Parse, validate and look through an operation; validation ends after so many mistakes."""
     made = Prepared(query, name)
     try:
         made.document = parse(query)
         definition = _chosen(made.document, name)
-        made.errors = validate_document(schema._schema, made.document, tuple(specified_rules))  # noqa: SLF001
+        made.errors = validate(schema._schema, made.document, RULES, max_errors=mistakes)  # noqa: SLF001
         if made.errors:
             made.why = "it is not valid"
         else:

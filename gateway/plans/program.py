@@ -43,6 +43,11 @@ class Program:
             if asked.definition is not None:
                 way(asked, schema, at_root=asked in shape.root.fields)
 
+    @property
+    def kept(self) -> int:
+        """Variants that are kept."""
+        return len(self._variants)
+
     def variant(self, variables: Mapping[str, Any], context: Any) -> Variant | str:
         """The compiled operation for these variables and this viewer; where there is none, why."""
         flags = tuple([variables.get(name) for name in self.flags])

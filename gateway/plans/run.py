@@ -14,6 +14,7 @@ from gateway.plans.plain import PLAIN, Inexact
 from gateway.plans.shape import Field
 from gateway.plans.variant import Variant
 from gateway.plans.ways import Link
+from services.observing import Tracer
 
 
 class Raised(NamedTuple):
@@ -50,16 +51,20 @@ class Run:
         "reached",
         "root",
         "rows",
+        "tracer",
         "variables",
         "variant",
         "waves",
     )
 
-    def __init__(self, variant: Variant, context: Any, root: Any, variables: VariableValues) -> None:
+    def __init__(
+        self, variant: Variant, context: Any, root: Any, variables: VariableValues, tracer: Tracer | None = None
+    ) -> None:
         self.variant = variant
         self.context = context
         self.root = root
         self.variables = variables
+        self.tracer = tracer
         self.rows: list[list[Any]] = [[] for _ in variant.waits]
         self.reached = [False] * len(variant.shape.levels)
         self._arguments: dict[int, dict[str, Any]] = {}
@@ -77,7 +82,9 @@ class Run:
             if rows:
                 self.rows[place] = []
                 due.append(self.variant.waits[place](self, rows))
-        if len(due) == 1:
+        if self.tracer is not None and due:
+            await _traced(self.tracer, due)
+        elif len(due) == 1:
             await due[0]
         elif due:
             await _together(due)
@@ -191,6 +198,13 @@ class Run:
 def _steady(value: Any) -> Any:
     """A value that can be iterated twice."""
     return list(value) if hasattr(value, "__next__") else value
+
+
+async def _traced(tracer: Tracer, due: Sequence[Awaitable[Any]]) -> None:
+    """One wave as a span, named for the fields of the functions that wait."""
+    names = (getattr(one, "__name__", "").removeprefix("wait_") for one in due)
+    with tracer.span("fields", {"graphql.fields": ", ".join(names)}):
+        await _together(due)
 
 
 async def _together(due: Iterable[Awaitable[Any]]) -> None:

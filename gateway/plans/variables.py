@@ -35,7 +35,7 @@ class Variables:
         simply = self._simply(given)
         if simply is not None:
             return VariableValues({}, simply)
-        values = get_variable_values(self._schema, self._nodes, dict(given))
+        values = get_variable_values(self._schema, self._nodes, dict(given), max_errors=1)
         return None if isinstance(values, list) else values
 
     def _simply(self, given: Mapping[str, Any]) -> dict[str, Any] | None:

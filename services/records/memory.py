@@ -15,15 +15,24 @@ class Memory(Generic[K, V]):
         self._entries, self._size = entries, size
         self._held: OrderedDict[K, tuple[V, int]] = OrderedDict()
         self._taken = 0
+        self.hits = self.misses = 0
+        """How often a key was known and not; what is known may still turn out to be out of date."""
 
     def __len__(self) -> int:
         return len(self._held)
+
+    @property
+    def taken(self) -> int:
+        """Bytes, as they were said to be."""
+        return self._taken
 
     def get(self, key: K) -> V | None:
         """What is known under the key."""
         found = self._held.get(key)
         if found is None:
+            self.misses += 1
             return None
+        self.hits += 1
         self._held.move_to_end(key)
         return found[0]
 

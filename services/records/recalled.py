@@ -51,7 +51,7 @@ class Recalled:
 
     def __init__(self, lasts: timedelta, entries: int) -> None:
         self.lasts = lasts
-        self._memory: Memory[Place, tuple[Any, datetime]] = Memory(entries, 0)
+        self.memory: Memory[Place, tuple[Any, datetime]] = Memory(entries, 0)
         self._forgotten = 0
 
     async def several(
@@ -66,19 +66,19 @@ class Recalled:
         fetched = dict(await fetch(missed))
         for key, value in fetched.items():
             if forgotten == self._forgotten and not isinstance(value, BaseException):
-                self._memory.put(Place(access, what, key), (value, at))
+                self.memory.put(Place(access, what, key), (value, at))
         return known, fetched
 
     def known(self, access: Access, what: str, keys: Collection[Any], within: float) -> dict[Any, Any]:
         """The values that are known, unless they are too old."""
         oldest = now() - max(self.lasts, timedelta(seconds=within))
-        found = {key: self._memory.get(Place(access, what, key)) for key in keys}
+        found = {key: self.memory.get(Place(access, what, key)) for key in keys}
         return {key: one[0] for key, one in found.items() if one and one[1] > oldest}
 
     def forget_customers(self, organization_id: str, ids: Collection[str] = (), *, new: bool = False) -> None:
         """Customers have changed: these, or when none is named any; `new` ones may be linked with anything."""
         self._forgotten += 1
-        self._memory.drop_where(
+        self.memory.drop_where(
             lambda at, held: at.access.organization_id == organization_id and _is_about(at, held[0], ids, new=new)
         )
 

@@ -7,7 +7,8 @@ from typing import Any
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
-from services.storage.engine import Database
+from services.storage.engine import Database, Pool
+from services.storage.watching import SYSTEM, named
 
 Values = Mapping[str, Any]
 
@@ -17,6 +18,7 @@ class Statements:
 
     def __init__(self, database: Database, *, connections: int = 4) -> None:
         """`connections` at most; they are made when needed."""
+        self._tracer = database.tracer
         self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
             database.conninfo,
             min_size=0,
@@ -35,8 +37,24 @@ class Statements:
         async with self._pool:
             yield self
 
+    def pool(self) -> Pool:
+        """How the pool stands."""
+        told = self._pool.get_stats()
+        idle = told.get("pool_available", 0)
+        return Pool(told.get("pool_size", 0) - idle, told.get("requests_waiting", 0), self._pool.max_size)
+
     async def rows(self, statement: str, given: Values) -> list[tuple[Any, ...]]:
         """What a statement of ours answers; values are given apart from it."""
+        if self._tracer is None:
+            return await self._rows(statement, given)
+        span = self._tracer.inner(named(statement), SYSTEM)
+        try:
+            return await self._rows(statement, given)
+        finally:
+            if span is not None:
+                span.end()
+
+    async def _rows(self, statement: str, given: Values) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection:
             return await (await connection.execute(statement.encode(), given)).fetchall()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from math import ceil
 from time import monotonic
@@ -213,6 +213,13 @@ class Budget:
         purse = self._purses.get(key)
         return Left() if purse is None else purse.left(monotonic())
 
+    def least(self) -> Mapping[Product, Left]:
+        """For each product, what is left to the organization that has least of it."""
+        lefts: dict[Product, list[Left]] = {}
+        for key in self._purses:
+            lefts.setdefault(key[0], []).append(self.left(key))
+        return {product: _least(several) for product, several in lefts.items()}
+
     def _purse(self, key: Key) -> Purse:
         purse = self._purses.get(key)
         if purse is None:
@@ -221,6 +228,12 @@ class Budget:
 
     def _opened(self, key: Key) -> Purse:
         return Purse(self._allowances[key[0]])
+
+
+def _least(several: Collection[Left]) -> Left:
+    minutes = (left.minute for left in several if left.minute is not None)
+    days = (left.day for left in several if left.day is not None)
+    return Left(min(minutes, default=None), min(days, default=None))
 
 
 def limited(key: Key, seconds: float) -> UpstreamRateLimited:

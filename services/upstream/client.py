@@ -1,6 +1,7 @@
 """The one way to a product: who calls, how often, how long, and what an answer means."""
 
 import asyncio
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +24,7 @@ from services.errors import (
     UpstreamRejected,
     UpstreamUnavailable,
 )
+from services.observing import NOBODY, Observing, Tracer
 from services.policy import Product
 from services.upstream.auth import Authorization, Connection, DataCenter, Grant, Received, Token
 from services.upstream.budget import Budget, Key
@@ -47,7 +49,15 @@ def _query(asked: tuple[tuple[str, str], ...]) -> str:
     return f"?{urlencode(asked)}" if asked else ""
 
 
+def _template(path: str) -> str:
+    """A path without the ids and addresses in it."""
+    return GIVEN.sub("/{id}", path)
+
+
+GIVEN = re.compile(r"/(?:\d+|[^/]*[@%][^/]*|[^/]*\d{5}[^/]*)(?=/|$)")
 SERVER_ERROR = 500
+ENVELOPE = 64
+"""Bytes at the beginning of a body that hold at least one name."""
 SUCCESS = (0, "0")
 
 
@@ -129,12 +139,14 @@ class Client:
         budget: Budget | None = None,
         circuits: Circuits | None = None,
         patience: Patience = Patience(),
+        observing: Observing = NOBODY,
     ) -> None:
         self.authorization = authorization
         self._timeouts = timeouts
         self.budget = budget or Budget()
         self._circuits = circuits or Circuits()
         self._patience = patience
+        self._meter, self._tracer = observing.meter, observing.tracer
         self._flights = Flights()
         self._wire = _wire(transport, timeouts)
 
@@ -275,18 +287,30 @@ class Client:
         await self.budget.enter(job.key, job.person, job.deadline)
         started, status = monotonic(), None
         try:
-            received = await self._sent(job, token)
+            tracer = self._tracer
+            received = await (self._sent(job, token) if tracer is None else self._traced(job, token, tracer))
             status = received.status
             self._heed(job.key, received)
         finally:
             self.budget.leave(job.key)
             job.note(status, started)
+            if self._meter is not None:
+                self._meter.called(job.connection.product, status, monotonic() - started)
         return received
 
-    async def _sent(self, job: _Job, token: Token) -> Received:
+    async def _traced(self, job: _Job, token: Token, tracer: Tracer) -> Received:
+        product = job.connection.product.lower()
+        asked = {"http.request.method": job.method, "url.template": _template(job.path), "peer.service": product}
+        with tracer.span(f"{job.method} {product}", asked) as span:
+            received = await self._sent(job, token, tracer.outgoing())
+            span.set_attribute("http.response.status_code", received.status)
+            return received
+
+    async def _sent(self, job: _Job, token: Token, more: Mapping[str, str] | None = None) -> Received:
         url = f"{token.api_domain}{job.path}{job.query}"
         try:
-            return await self.send(job.method, url, job.headers(token), job.content, job.deadline)
+            headers = {**job.headers(token), **more} if more else job.headers(token)
+            return await self.send(job.method, url, headers, job.content, job.deadline)
         except UpstreamUnavailable as error:
             if not job.expired:
                 self._circuits.failed(job.key)
@@ -339,8 +363,13 @@ def _read(job: _Job, received: Received, decode: Callable[[bytes], T]) -> T:
 
 
 def _absent(body: bytes) -> bytes:
-    """An empty text is an absent value. A quote within a text has a backslash before it, so only values are met."""
-    return body.replace(b':""', b":null").replace(b': ""', b":null") if b'""' in body else body
+    """An empty text is an absent value. A quote within a text has a backslash before it, so only values are met.
+
+    Whether a blank stands before values is seen where the envelope begins: a product writes all of them alike.
+    """
+    if b'""' not in body:
+        return body
+    return b": null".join(body.split(b': ""')) if b'": ' in body[:ENVELOPE] else b":null".join(body.split(b':""'))
 
 
 def _refused(job: _Job, received: Received) -> "_Refused | UpstreamUnavailable":

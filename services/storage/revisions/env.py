@@ -10,6 +10,7 @@ from services.storage import (  # noqa: F401 - their tables count as well
     full_records,
     records,
     reports,
+    requests,
     rollout,
 )
 from services.storage.models import Table

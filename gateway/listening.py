@@ -1,0 +1,21 @@
+"""Addresses to serve on."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class CannotListen(RuntimeError):
+    """Another process has the port."""
+
+
+@contextmanager
+def listening(host: str, port: int) -> Iterator[socket.socket]:
+    """The socket to serve on, taken before anything else is started; raises `CannotListen`."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise CannotListen(f"Cannot listen on {host}:{port}: {error.strerror}. Is it being served already?") from error
+    with listener:
+        yield listener
