@@ -15,7 +15,7 @@ from services.directory_values import Account, Customer
 from services.documents import Addon, Document, Invoice, LineItem, Module, Subscription
 from services.errand import Errand
 from services.kinds import KINDS
-from services.listing import Cursor, Row, Window
+from services.listing import Row, Window
 from services.policy import MODULES, AccessKind, Action, ModuleGrant, Product, ProductAccess, Viewer
 from services.records.excerpt import Excerpt
 
@@ -90,7 +90,9 @@ ACCOUNTS = {ACCOUNT: Account(id=ACCOUNT, name="Harbor Foods", phone="+00 555 010
 
 @cache
 def _window(module: Module, first: int) -> Window:
-    rows = [Row(one, Cursor(one.created_time, 0, one.id, {})) for one in RECORDS[module][:first]]
+    records = RECORDS[module][:first]
+    trail = [(str(module), place) for place in range(len(records))]
+    rows = [Row(one, one.created_time, 0, trail, index, {}) for index, one in enumerate(records)]
     return Window(rows, len(rows) == first, AT)
 
 
