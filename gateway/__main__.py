@@ -6,12 +6,12 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
-from pydantic import ValidationError
 
-from gateway import logs
+from gateway.console import fail, on_database, read_settings
+from gateway.documents import documents
 from gateway.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ published = typer.Typer(help="The published schema: what it is, what has changed
 cli.add_typer(published, name="schema")
 audit = typer.Typer(help="The audit trail: proved, exported, pruned.", no_args_is_help=True)
 cli.add_typer(audit, name="audit")
+cli.add_typer(documents, name="documents")
 Migrate = Annotated[bool, typer.Option("--migrate", help="The person works under this access from then on.")]
 Organization = Annotated[str | None, typer.Option(help="The id of a connected organization.")]
 Answer = TypeVar("Answer")
@@ -40,13 +41,13 @@ Answer = TypeVar("Answer")
 @cli.command()
 def serve() -> None:
     """Serve GraphQL; with the sandbox as Zoho unless GATEWAY_ZOHO__CLIENT_ID is set."""
-    from gateway.serving import CannotListen
+    from gateway.listening import CannotListen
     from gateway.serving import serve as run
 
     try:
-        run(_settings())
+        run(read_settings())
     except CannotListen as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @cli.command()
@@ -54,7 +55,7 @@ def worker() -> None:
     """Work on jobs; start as many as needed on the same database."""
     from gateway.serving import work
 
-    work(_settings())
+    work(read_settings())
 
 
 @cli.command()
@@ -66,7 +67,7 @@ def sandbox(
     """Run Zoho's stand-in alone."""
     from services.sandbox import run
 
-    settings = _settings()
+    settings = read_settings()
     (settings.data / "alone").mkdir(parents=True, exist_ok=True)
     run(host, port, settings.data / "alone" / "sandbox.db", scale)
 
@@ -79,13 +80,13 @@ def token(
     """Print an ID token of a demo person, and nothing else."""
     from gateway.demo import UnknownPerson, id_token
 
-    settings = _settings(quiet=True)
+    settings = read_settings(quiet=True)
     if not settings.demo:
-        _fail("These settings use real Zoho organizations: tokens come from the sign-in provider, not from here.")
+        fail("These settings use real Zoho organizations: tokens come from the sign-in provider, not from here.")
     try:
         typer.echo(id_token(settings, person, lifetime=round(hours * 3600)))
     except UnknownPerson as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @cli.command()
@@ -97,9 +98,34 @@ def upgrade(
     from services.storage.rights import NotBound
 
     try:
-        run(_settings(), grant_to)
+        run(read_settings(), grant_to)
     except NotBound as error:
-        _fail(str(error))
+        fail(str(error))
+
+
+@cli.command()
+def reseal() -> None:
+    """Seal all stored tokens under the first of the sealing keys, so that the others can go."""
+    from gateway.demo import completed
+    from gateway.resealing import resealed
+    from gateway.serving import with_database
+    from services.storage.sealing import Unsealable
+
+    try:
+        with with_database(completed(read_settings(quiet=True))) as complete:
+            typer.echo(f"{asyncio.run(resealed(complete))} connections are sealed under another key now")
+    except Unsealable as error:
+        fail(f"None of GATEWAY_SEALING_KEYS opens {error}: put the earlier key back, or connect that person again.")
+
+
+@cli.command()
+def configuration(
+    check: Annotated[bool, typer.Option("--check", help="Only compare it with the committed one.")] = False,
+) -> None:
+    """Print the reference of all settings."""
+    from gateway.configuration import COMMITTED, reference
+
+    _print_or_compare(reference(), COMMITTED, check=check)
 
 
 @published.callback(invoke_without_command=True)
@@ -131,10 +157,10 @@ def diff(
     try:
         allowed, found = report.verdicts(allow), changes(read(old), read(new))
     except (GraphQLError, NoSuchSource, report.UnknownVerdict) as error:
-        _fail(str(error), code=2)
+        fail(str(error), code=2)
     typer.echo(report.as_json(found, allowed) if as_json else "\n".join(report.lines(found)))
     if left := report.refused(found, allowed):
-        _fail(f"{len(left)} of these changes have to be allowed, if they are meant: --allow breaking,loosening")
+        fail(f"{len(left)} of these changes have to be allowed, if they are meant: --allow breaking,loosening")
 
 
 @published.command()
@@ -147,7 +173,7 @@ def matrix(
     from gateway.contract.people import demo_people
     from gateway.published import sdl
 
-    _settings(quiet=True)
+    read_settings(quiet=True)
     _print_or_compare(table(sdl(), demo_people()), COMMITTED, check=check)
 
 
@@ -170,11 +196,11 @@ def plan(
     """Print the Python that an operation runs as; or why it runs on graphql-core."""
     from gateway.planning import UnknownPermission, shown
 
-    _settings(quiet=True)
+    read_settings(quiet=True)
     try:
         typer.echo(shown(file.read_text(), operation, without))
     except UnknownPermission as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @cli.command()
@@ -182,7 +208,7 @@ def doctor() -> None:
     """Check settings, database, keys, clocks and connections; say what to do about each fault."""
     from gateway.doctor import examine, shown
 
-    sys.exit(not shown(asyncio.run(examine(_settings()))))
+    sys.exit(not shown(asyncio.run(examine(read_settings()))))
 
 
 @cli.command()
@@ -192,7 +218,7 @@ def webhooks() -> None:
     from gateway.hooking import instructions
     from gateway.serving import with_database
 
-    settings = _settings(quiet=True)
+    settings = read_settings(quiet=True)
     with with_database(completed(settings)) as complete:
         typer.echo("\n".join(asyncio.run(instructions(complete))))
 
@@ -296,16 +322,10 @@ def status(organization: Organization = None) -> None:
 
 
 def _audited(work: Callable[[Settings], Coroutine[None, None, Answer]]) -> Answer:
-    from gateway.serving import with_database
-    from services.errors import GatewayError
-
     try:
-        with with_database(_settings(quiet=True)) as complete:
-            return asyncio.run(work(complete))
+        return on_database(work)
     except FileExistsError as error:
-        _fail(f"{error.filename} is there already: nothing is written over.")
-    except GatewayError as error:
-        _fail(" ".join(filter(None, (error.message, error.hint))))
+        fail(f"{error.filename} is there already: nothing is written over.")
 
 
 def _keep_records(organization: str | None, work: Callable[["Copy", str], Awaitable[list["RecordPull"]]]) -> None:
@@ -314,10 +334,10 @@ def _keep_records(organization: str | None, work: Callable[["Copy", str], Awaita
     from services.errors import GatewayError
 
     try:
-        for name, states in on_records(_settings(quiet=True), organization, work):
+        for name, states in on_records(read_settings(quiet=True), organization, work):
             typer.echo("\n".join([name, *(f"  {line}" for line in lines(states))]))
     except GatewayError as error:
-        _fail(" ".join(filter(None, (error.message, error.hint))))
+        fail(" ".join(filter(None, (error.message, error.hint))))
 
 
 def _print_or_compare(text: str, committed: Path, *, check: bool) -> None:
@@ -327,7 +347,7 @@ def _print_or_compare(text: str, committed: Path, *, check: bool) -> None:
         typer.echo(text, nl=False)
     elif lines := difference(committed, text):
         typer.echo("\n".join(lines))
-        _fail(f"What is published differs from {committed}; if that is meant: make schema")
+        fail(f"What is published differs from {committed}; if that is meant: make schema configuration")
 
 
 def _print_link(begin: Callable[["Consents"], Awaitable[str]]) -> None:
@@ -335,9 +355,9 @@ def _print_link(begin: Callable[["Consents"], Awaitable[str]]) -> None:
     from gateway.serving import with_database
     from services.errors import GatewayError
 
-    settings = _settings(quiet=True)
+    settings = read_settings(quiet=True)
     if settings.demo:
-        _fail(
+        fail(
             "The sandbox inside the demo has no page to consent on, and its people are connected already. To try this,"
             " run `python -m gateway sandbox --port 9000` and set GATEWAY_ZOHO__ORIGIN; the README says how."
         )
@@ -345,28 +365,7 @@ def _print_link(begin: Callable[["Consents"], Awaitable[str]]) -> None:
         with with_database(settings) as complete:
             typer.echo(asyncio.run(link(complete, begin)))
     except GatewayError as error:
-        _fail(" ".join(filter(None, (error.message, error.hint))))
-
-
-def _settings(*, quiet: bool = False) -> Settings:
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        _fail("\n".join(_explained(error)))
-    logs.configure(settings.logs.model_copy(update={"level": "error"}) if quiet else settings.logs)
-    return settings
-
-
-def _explained(error: ValidationError) -> list[str]:
-    return [
-        f"GATEWAY_{'__'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}".replace("GATEWAY_: ", "")
-        for fault in error.errors(include_input=False)
-    ]
-
-
-def _fail(message: str, *, code: int = 1) -> NoReturn:
-    typer.echo(message, err=True)
-    raise typer.Exit(code)
+        fail(" ".join(filter(None, (error.message, error.hint))))
 
 
 if __name__ == "__main__":

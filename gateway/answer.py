@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ STATUS = {
     "DEADLINE_EXCEEDED": 504,
 }
 """The status of a request that failed before execution, by error code; 401 and 400 otherwise."""
-HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+HEADERS = {"Cache-Control": "no-store"}
 TOO_DEEP = BadUserInput("The operation is nested too deeply.")
 
 
@@ -51,6 +52,8 @@ def refused(error: GatewayError, *, accepted: str = media.JSON, status: int | No
     if isinstance(error, Unauthenticated):
         missing = error.details.get("reason") == "MISSING_TOKEN"
         response.headers["WWW-Authenticate"] = "Bearer" if missing else 'Bearer error="invalid_token"'
+    if retry_after := error.details.get("retryAfter"):
+        response.headers["Retry-After"] = str(ceil(retry_after))
     return response
 
 
@@ -75,10 +78,15 @@ def internal(error: BaseException, request_id: str, path: Sequence[str | int] | 
     return GatewayError("Something went wrong on our side.", requestId=request_id)
 
 
-def _meant(error: GraphQLError, request_id: str) -> GatewayError | GraphQLError:
+def _cause(error: GraphQLError) -> Exception | None:
     cause = error.original_error
     while isinstance(cause, GraphQLError) and cause.original_error is not None:
         cause = cause.original_error
+    return cause
+
+
+def _meant(error: GraphQLError, request_id: str) -> GatewayError | GraphQLError:
+    cause = _cause(error)
     if isinstance(cause, GatewayError):
         return cause
     if cause is None or isinstance(cause, GraphQLError):
@@ -86,6 +94,18 @@ def _meant(error: GraphQLError, request_id: str) -> GatewayError | GraphQLError:
     if isinstance(cause, RecursionError):
         return TOO_DEEP
     return DeadlineExceeded() if isinstance(cause, TimeoutError) else internal(cause, request_id, error.path)
+
+
+def code_of(error: GraphQLError) -> str:
+    """The code under which a client gets to see an error."""
+    cause = _cause(error)
+    if isinstance(cause, GatewayError):
+        return cause.code
+    if cause is None or isinstance(cause, GraphQLError):
+        return str(((cause or error).extensions or {}).get("code", BadUserInput.code))
+    if isinstance(cause, RecursionError):
+        return TOO_DEEP.code
+    return DeadlineExceeded.code if isinstance(cause, TimeoutError) else GatewayError.code
 
 
 def body_of(error: GatewayError | GraphQLError) -> dict[str, Any]:

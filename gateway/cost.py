@@ -2,14 +2,15 @@
 
 As in the GraphQL Cost Specification an object counts one point, as often as there may be one: a page has as many
 rows as `first` says, a list without pages as many as `Sizes` assumes. Scalars and enums count nothing. Of fields that
-are merged one counts, and of the types that an interface or union may turn out to be the dearest.
+are merged one counts, and of the types that an interface or union may turn out to be the dearest. `Weights` count
+something else in the same way.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from graphql import (
     BooleanValueNode,
@@ -82,8 +83,37 @@ class Sizes:
     """How many entries a list has: a page whose `first` is left out, a list without pages by its field's name."""
 
     page: int = 20
+    largest_page: int = MOST_POINTS
+    """Longer ones are refused, whatever is asked for."""
     unpaged: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     otherwise: int = 5
+
+
+class Lookup(Protocol):
+    """What a field takes; of the fields of one object with the same `what` one counts. `each`: for every object."""
+
+    @property
+    def what(self) -> str:
+        """By which fields are told apart."""
+
+    @property
+    def calls(self) -> int:
+        """How much it counts."""
+
+    @property
+    def each(self) -> bool:
+        """As often as the field gives an object, not once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What counts how much: an object, and fields by their coordinates."""
+
+    object: int = 1
+    fields: Mapping[str, Lookup] = field(default_factory=lambda: MappingProxyType({}))
+
+
+POINTS = Weights()
 
 
 class _Size(NamedTuple):
@@ -91,12 +121,16 @@ class _Size(NamedTuple):
 
     default: int
     variable: str | None = None
+    most: int = MOST_POINTS
 
     def of(self, variables: Variables) -> int:
         if self.variable is None:
             return self.default
         value = variables.get(self.variable)
-        return len(value) if isinstance(value, list) else _number(value, self.default)
+        return min(len(value) if isinstance(value, list) else _number(value, self.default), self.most)
+
+    def within(self, most: int) -> "_Size":
+        return _Size(min(self.default, most), self.variable, most)
 
 
 class _Condition(NamedTuple):
@@ -125,13 +159,17 @@ def estimate(
 
 
 def compiled(
-    schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, sizes: Sizes = Sizes()
+    schema: GraphQLSchema,
+    document: DocumentNode,
+    operation: OperationDefinitionNode,
+    sizes: Sizes = Sizes(),
+    weights: Weights = POINTS,
 ) -> Estimate:
     """The same as a function of the variables; raises `CostExceeded` for a document that cannot be counted."""
     root = schema.get_root_type(operation.operation)
     if root is None:
         return lambda _: Cost(0, {})
-    counting = _Counting(schema, document, sizes)
+    counting = _Counting(schema, document, sizes, weights)
     counts = counting.fields(root, operation.selection_set.selections, _Size(sizes.page))
     defaults = {
         definition.variable.name.value: value_from_ast_untyped(definition.default_value)
@@ -170,8 +208,8 @@ class Costs:
 class _Counting:
     """Works out the counts of one document: each merged set of fields once a type, however often it is reached."""
 
-    def __init__(self, schema: GraphQLSchema, document: DocumentNode, sizes: Sizes) -> None:
-        self._schema, self._sizes = schema, sizes
+    def __init__(self, schema: GraphQLSchema, document: DocumentNode, sizes: Sizes, weights: Weights) -> None:
+        self._schema, self._sizes, self._weights = schema, sizes, weights
         self._fragments = {
             definition.name.value: definition
             for definition in document.definitions
@@ -183,7 +221,10 @@ class _Counting:
     def fields(self, parent: GraphQLObjectType, selections: Iterable[SelectionNode], rows: _Size) -> dict[str, Count]:
         """The count of each response key of an object; `rows` is how long the lists of a page are."""
         selected = self._selected(parent, [(selection, ALWAYS) for selection in selections])
-        return {key: self._field(parent, nodes, rows) for key, nodes in selected.items()}
+        return {
+            key: _sum(0, [self._field(parent, nodes, rows), *self._taken(parent, [nodes])])
+            for key, nodes in selected.items()
+        }
 
     def _field(self, parent: GraphQLObjectType, nodes: list[_Selected], rows: _Size) -> Count:
         node = nodes[0][0]
@@ -192,9 +233,22 @@ class _Counting:
         if definition is None or not is_composite_type(named):
             return 0
         page = _argument(definition, node, "first", self._sizes.page)
+        page = page and page.within(self._sizes.largest_page)
         each = self._objects(named, nodes, page or _Size(self._sizes.page))
         times = self._length(definition, node, page, rows)
+        lookup = self._weights.fields.get(f"{parent.name}.{node.name.value}")
+        if lookup and lookup.each:
+            each = _sum(lookup.calls, [each])
         return _when([conditions for _, conditions in nodes], _times(times, each))
+
+    def _taken(self, parent: GraphQLObjectType, selected: Iterable[list[_Selected]]) -> Iterator[Count]:
+        """What fields of one object take themselves."""
+        taken: dict[tuple[str, int], list[_Conditions]] = {}
+        for nodes in selected:
+            lookup = self._weights.fields.get(f"{parent.name}.{nodes[0][0].name.value}")
+            if lookup and not lookup.each:
+                taken.setdefault((lookup.what, lookup.calls), []).extend(conditions for _, conditions in nodes)
+        return (_when(alternatives, calls) for (_, calls), alternatives in taken.items())
 
     def _length(self, definition: GraphQLField, node: FieldNode, page: _Size | None, rows: _Size) -> _Size:
         """How many objects a field gives."""
@@ -224,7 +278,8 @@ class _Counting:
             for selection in node.selection_set.selections
         )
         selected = self._selected(named, below)
-        return _sum(1, [self._field(named, found, rows) for found in selected.values()])
+        below_it = [self._field(named, found, rows) for found in selected.values()]
+        return _sum(self._weights.object, [*below_it, *self._taken(named, selected.values())])
 
     def _selected(self, parent: GraphQLObjectType, selections: Iterable[_Selection]) -> dict[str, list[_Selected]]:
         """The fields of an object by response key."""

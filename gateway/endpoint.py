@@ -1,8 +1,8 @@
 """GraphQL over HTTP at /graphql."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
@@ -22,52 +22,31 @@ from gateway import media
 from gateway.answer import answered, refused
 from gateway.authentication import Authentication
 from gateway.bill import bill
+from gateway.door import Door
+from gateway.examination import Examination, Examined
+from gateway.guard import GRAPHIQL
+from gateway.introspection import Closed, is_open, worded
 from gateway.operation import Malformed, Operation
+from gateway.origin import is_foreign
 from gateway.plans import Plans
-from gateway.settings import Http
+from gateway.refusals import NOT_HERE, STATUS, ForeignPage, NoGet, TooLarge, TooSlow, Unacceptable, Unsupported
+from gateway.settings import Http, Limits
+from gateway.telemetry import Telemetry
+from gateway.trust import Trust, Unknown
 from resolvers.context import Context
 from schema import schema
 from services import Services
 from services.errand import Errand
-from services.errors import BadUserInput, DeadlineExceeded, GatewayError, LimitReached
+from services.errors import BadUserInput, DeadlineExceeded, GatewayError
 from services.policy import Viewer
 
 ORGANIZATION_HEADER = "gateway-organization"
 """Names the organization for a person who belongs to several."""
 GRACE_SECONDS = 2.0
 """What services have beyond the deadline to say themselves that it has passed."""
+LENGTH_DIGITS = 18
+"""Longer numbers are too large whatever they are."""
 ALLOWED = {"GET": {OperationType.QUERY}, "POST": {OperationType.QUERY, OperationType.MUTATION}}
-
-
-class Unacceptable(BadUserInput):
-    """The answer is application/graphql-response+json or application/json; the request accepts neither."""
-
-
-class Unsupported(BadUserInput):
-    """The body of a request must be application/json in UTF-8."""
-
-
-class NotByGet(BadUserInput):
-    """Only queries can be sent by GET."""
-
-
-class LiveElsewhere(BadUserInput):
-    """Live operations are not served over plain HTTP requests."""
-
-
-class TooLarge(LimitReached):
-    """The request is too large."""
-
-
-class TooSlow(DeadlineExceeded):
-    """The request did not arrive in time."""
-
-
-NOT_HERE: Mapping[OperationType, type[GatewayError]] = {
-    OperationType.MUTATION: NotByGet,
-    OperationType.SUBSCRIPTION: LiveElsewhere,
-}
-STATUS: Mapping[type[GatewayError], int] = {Unsupported: 415, NotByGet: 405, TooLarge: 413, TooSlow: 408}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +72,66 @@ class Endpoint:
     schema: Schema = schema
     plans: Plans | None = None
     """The schema's compiled operations; without them everything runs on graphql-core."""
+    telemetry: Telemetry | None = None
+    examination: Examination = field(default_factory=lambda: Examination(schema._schema, Limits()))  # noqa: SLF001
+    most_errors: int = 20
+    """Mistakes in one document that are told."""
+    door: Door | None = None
+    """Without it everybody is let in at any time."""
+    trust: Trust | None = None
+    """Without it operations come with their text."""
 
     async def __call__(self, request: Request) -> Response:
         """Answer one HTTP request; every refusal is a coded GraphQL error."""
-        if request.method == "GET" and "query" not in request.query_params and _from_browser(request):
-            return HTMLResponse(get_graphql_ide_html())
+        if self._shows_page(request):
+            return HTMLResponse(get_graphql_ide_html(), headers={"Content-Security-Policy": GRAPHIQL})
         accepted = media.chosen(request.headers.get("accept"))
         if accepted is None:
             return refused(Unacceptable(), status=406)
         try:
-            return await self._answer(request, accepted)
+            with self.door.anybody() if self.door else nullcontext():
+                return await self._answer(request, accepted)
         except GatewayError as error:
-            return refused(error, accepted=accepted, status=STATUS.get(type(error)))
+            response = refused(error, accepted=accepted, status=STATUS.get(type(error)))
+            if self.telemetry is not None:
+                self.telemetry.failed([error.code])
+            return response
+
+    def _shows_page(self, request: Request) -> bool:
+        """Whether a browser wants the page to try queries on, and there is one."""
+        asks = "query" in request.query_params or not media.wants_page(request.headers.get("accept"))
+        return bool(self.limits.graphiql) and request.method == "GET" and not asks
 
     async def _answer(self, request: Request, accepted: str) -> Response:
         began = monotonic()
+        self.check_sender(request)
         viewer, _ = await self.admit(Ticket.of(request.headers))
-        operation = await self.operation(request)
-        errand = Errand(viewer, request.state.request_id, began + self.limits.deadline_seconds, began=began)
-        result = await self.executed(operation, errand, ALLOWED[request.method])
-        if operation.asks_cost:
-            result.extensions = {**(result.extensions or {}), "cost": await bill(self.services, errand, operation)}
-        return answered(result, accepted, errand.request_id)
+        with self.door.one(viewer.id) if self.door else nullcontext():
+            operation = await self.resolved(await self.operation(request))
+            errand = Errand(viewer, request.state.request_id, began + self.limits.deadline_seconds, began=began)
+            result = await self.executed(operation, errand, ALLOWED[request.method])
+            if operation.asks_cost:
+                result.extensions = {**(result.extensions or {}), "cost": await bill(self.services, errand, operation)}
+            return answered(result, accepted, errand.request_id)
+
+    def check_sender(self, request: Request) -> None:
+        """Refuse what a foreign page sends, and GET where it is not wanted; raises `ForeignPage` or `NoGet`.
+
+        A page can have a browser send a GET, or a form's POST, without asking us first. Such a request has no
+        Authorization header, and a form's no JSON, so nothing is executed for it whatever it says of its origin.
+        """
+        if is_foreign(request.headers, self.limits.origins):
+            raise ForeignPage(hint="The operator allows origins by GATEWAY_HTTP__ORIGINS.")
+        if request.method == "GET" and not self.limits.get:
+            raise NoGet
+
+    async def resolved(self, operation: Operation) -> Operation:
+        """The operation with the text that its id stands for; raises as `Trust.resolved`."""
+        if self.trust is not None:
+            return await self.trust.resolved(operation)
+        if not operation.query:
+            raise Unknown
+        return operation
 
     async def admit(self, ticket: Ticket) -> tuple[Viewer, float]:
         """Who it is, and until when (seconds since the epoch) the ticket lasts; raises `Unauthenticated`."""
@@ -137,10 +154,9 @@ class Endpoint:
 
     async def _body(self, request: Request) -> bytes:
         limit = self.limits.body_bytes
-        declared = request.headers.get("content-length", "0")
-        body = bytearray()
-        if not declared.isdecimal() or int(declared) > limit:
+        if _declared(request.headers) > limit:
             raise TooLarge(hint=f"At most {limit} bytes.")
+        body = bytearray()
         async with _receiving(self.limits.receive_seconds):
             async for chunk in request.stream():
                 body += chunk
@@ -152,18 +168,56 @@ class Endpoint:
         self, operation: Operation, errand: Errand, allowed: Iterable[OperationType], event: Any = None
     ) -> ExecutionResult:
         """Execute an operation on the errand; a live one for one of its events."""
-        if operation.is_ambiguous:
-            return _unexecuted("There are several operations; say which.")
+        try:
+            self.examined(operation, errand.viewer)
+        except GatewayError as error:
+            return _unexecuted(error)
         context = Context(services=self.services, viewer=errand.viewer, errand=errand)
         try:
             async with asyncio.timeout(errand.remaining + GRACE_SECONDS):
-                return await self._run(operation, context, event, allowed)
+                run = self._run(operation, context, event, allowed)
+                result = await (self._watched(self.telemetry, operation, run) if self.telemetry else run)
         except InvalidOperationTypeError as error:
             raise NOT_HERE[error.operation_type] from error
         except CannotGetOperationTypeError:
-            return _unexecuted("There is no such operation in the query.")
+            return _unexecuted(_misnamed("There is no such operation in the query."))
         except TimeoutError as error:
             raise DeadlineExceeded from error
+        if result.errors:
+            result.errors = self._told(result.errors, errand.viewer)
+        return result
+
+    def examined(self, operation: Operation, viewer: Viewer) -> Examined:
+        """The operation if it may be executed; raises `CostExceeded`, `BadUserInput` or `Closed`."""
+        examined = self.examination.examined(operation.query, operation.name)
+        self.examination.check(examined, operation.variables)
+        if operation.name is None and examined.operations > 1:
+            raise _misnamed("There are several operations; say which.")
+        if examined.introspects and not self.explains(viewer):
+            raise Closed
+        return examined
+
+    def explains(self, viewer: Viewer) -> bool:
+        """Whether the schema is explained to a viewer."""
+        return is_open(self.limits.introspection, viewer)
+
+    def _told(self, errors: list[GraphQLError], viewer: Viewer) -> list[GraphQLError]:
+        """As many mistakes as are told at once, without what the viewer may not know."""
+        most = self.most_errors + 1  # the last says that there are more
+        few = errors if any(error.path for error in errors) else errors[:most]
+        explained = self.explains(viewer)
+        return [worded(error, explained=explained) for error in few]
+
+    async def _watched(
+        self, telemetry: Telemetry, operation: Operation, run: Awaitable[ExecutionResult]
+    ) -> ExecutionResult:
+        with telemetry.operation() as about:
+            try:
+                result = await run
+            finally:
+                about.prepared = self.plans.known(operation.query, operation.name) if self.plans else None
+        telemetry.answered(result)
+        return result
 
     async def _run(
         self, operation: Operation, context: Context, root: Any, allowed: Iterable[OperationType]
@@ -183,9 +237,22 @@ class Endpoint:
         )
 
 
-def _unexecuted(message: str) -> ExecutionResult:
-    told = BadUserInput(message, field=["operationName"])
-    return ExecutionResult(None, [GraphQLError(message, original_error=told)])
+def _unexecuted(error: GatewayError) -> ExecutionResult:
+    return ExecutionResult(None, [GraphQLError(error.message, original_error=error)])
+
+
+def _misnamed(message: str) -> BadUserInput:
+    return BadUserInput(message, field=["operationName"])
+
+
+def _declared(headers: Headers) -> int:
+    """The length of a body as its head says it; raises `Malformed` where it says several."""
+    said = headers.getlist("content-length")
+    if len(said) > 1 or (said and "transfer-encoding" in headers):
+        raise Malformed("The request says in several ways how long it is.")
+    if said and not (said[0].isascii() and said[0].isdecimal()):
+        raise Malformed("The request says its length in no number.")
+    return int(said[0][:LENGTH_DIGITS]) if said else 0
 
 
 @asynccontextmanager
@@ -195,10 +262,6 @@ async def _receiving(seconds: float) -> AsyncIterator[None]:
             yield
     except TimeoutError as error:
         raise TooSlow from error
-
-
-def _from_browser(request: Request) -> bool:
-    return media.wants_page(request.headers.get("accept"))
 
 
 def _is_json(headers: Headers) -> bool:

@@ -60,6 +60,8 @@ class Measures:
     values: int
     """Literals and variables: lists and objects count, and each of what is in them."""
     operations: int
+    longest_name: int
+    """Characters of the longest response key: it stands in the answer as often as its field has a value."""
     introspects: bool
     """Whether it asks for the schema."""
 
@@ -70,12 +72,14 @@ def measured(document: DocumentNode, operation: OperationDefinitionNode) -> Meas
     roots = counting.selected([operation.selection_set])
     names = {node.name.value for nodes in roots.values() for node in nodes}
     kinds = Counter(map(type, descendants(document)))
+    size = counting.size((operation.selection_set,))
     return Measures(
-        size=counting.size((operation.selection_set,)),
+        size=size,
         root_fields=len(roots),
         directives=kinds[DirectiveNode],
         values=sum(count for kind, count in kinds.items() if issubclass(kind, ValueNode)),
         operations=kinds[OperationDefinitionNode],
+        longest_name=counting.longest,
         introspects=not names.isdisjoint(("__schema", "__type")),
     )
 
@@ -89,6 +93,7 @@ class _Counting:
         }
         self._known: dict[Any, Size] = {}
         self._steps = 0
+        self.longest = 0
 
     def size(self, sets: tuple[SelectionSetNode, ...]) -> Size:
         """Of what these select together."""
@@ -105,6 +110,7 @@ class _Counting:
         for one in sets:
             for node in self._spread(one.selections, seen):
                 found.setdefault((node.alias or node.name).value, []).append(node)
+        self.longest = max([self.longest, *map(len, found)])
         return found
 
     def _field(self, nodes: list[FieldNode]) -> Size:

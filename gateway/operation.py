@@ -7,15 +7,12 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NoReturn
 
-from graphql import GraphQLError, OperationDefinitionNode, parse
-
 from services.errors import BadUserInput
 
 DEPTH = 64
 """Levels of objects and lists in a body."""
-OPERATION = re.compile(r"\b(?:query|mutation|subscription)\b")
-TOKENS = 10_000
-"""Of a document; one with more is not looked into."""
+ID = re.compile(r"[!-~]{1,256}")
+"""Of a trusted document."""
 NUL = re.compile(r"\\u0000|\\u\{0+\}")
 
 
@@ -28,21 +25,13 @@ class Operation:
     """What a client wants executed."""
 
     query: str
+    """Empty for one that is sent by its id alone."""
     variables: dict[str, Any] | None = None
     name: str | None = None
     asks_cost: bool = False
     """Whether the client wants to be told what it took: `"extensions": {"cost": true}`."""
-
-    @property
-    def is_ambiguous(self) -> bool:
-        """Whether there are several operations and none is named; Strawberry would take the first."""
-        if self.name is not None or len(OPERATION.findall(self.query)) < 2:  # noqa: PLR2004
-            return False
-        try:
-            definitions = parse(self.query, max_tokens=TOKENS).definitions
-        except (GraphQLError, RecursionError):
-            return False
-        return sum(isinstance(definition, OperationDefinitionNode) for definition in definitions) > 1
+    document_id: str | None = None
+    """Of a trusted document."""
 
     @classmethod
     def from_body(cls, body: bytes) -> "Operation":
@@ -66,15 +55,29 @@ class Operation:
         """Check the shape of a decoded request; raises `Malformed`."""
         if not isinstance(fields, dict):
             raise Malformed("The request must be a JSON object.", hint='Send {"query": "…"}.')
-        query = _typed(fields, "query", str)
-        if not query or not query.strip():
+        query, extensions = _typed(fields, "query", str) or "", _typed(fields, "extensions", dict) or {}
+        document_id = _document_id(fields, extensions)
+        if not query.strip() and document_id is None:
             raise Malformed("The request has no query.", field=["query"])
         if NUL.search(query):
             raise Malformed("The query holds a NUL character.", field=["query"])
-        asks_cost = (_typed(fields, "extensions", dict) or {}).get("cost", False)
+        asks_cost = extensions.get("cost", False)
         if type(asks_cost) is not bool:
             raise Malformed("extensions.cost must be true or false.", field=["extensions", "cost"])
-        return cls(query, _typed(fields, "variables", dict), _typed(fields, "operationName", str), asks_cost)
+        variables, name = _typed(fields, "variables", dict), _typed(fields, "operationName", str)
+        return cls(query, variables, name, asks_cost, document_id)
+
+
+def _document_id(fields: Mapping[str, Any], extensions: Mapping[str, Any]) -> str | None:
+    """The id of a trusted document, as Relay, the GraphQL over HTTP draft, and Apollo's clients send it."""
+    persisted = _typed(extensions, "persistedQuery", dict) or {}
+    told = (_typed(persisted, "sha256Hash", str), _typed(fields, "documentId", str), _typed(fields, "id", str))
+    ids = {one for one in told if one is not None}
+    if len(ids) > 1:
+        raise Malformed("The request names several documents.", field=["documentId"])
+    if ids and not ID.fullmatch(chosen := next(iter(ids))):
+        raise Malformed("The id of the document is not one.", field=["documentId"])
+    return chosen if ids else None
 
 
 def _typed(fields: Mapping[str, Any], name: str, kind: type) -> Any:

@@ -40,20 +40,73 @@ class Http(Group):
     """What a request may cost before any field is resolved."""
 
     body_bytes: int = Field(default=1024 * 1024, gt=0)
+    """A larger body, or WebSocket message, is refused."""
     deadline_seconds: float = Field(default=30, gt=0)
     """All waits of one request end by then."""
     receive_seconds: float = Field(default=10, gt=0)
     """A request that has not arrived in full by then is refused."""
     origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Web origins whose pages may call from a browser."""
+    get: bool = True
+    """Whether queries may be sent by GET as well."""
+    graphiql: bool | None = None
+    """A page to try queries on, for browsers that open /graphql; without a wish, in the demo only."""
+    introspection: Literal["everyone", "administrators", "nobody"] | None = None
+    """Who may ask for the schema, and is helped with its names by "Did you mean" in errors; without a wish, everyone
+    in the demo, and administrators of the integration otherwise."""
 
     _list = field_validator("origins", mode="before")(_listed)
+
+
+class Limits(Group):
+    """What an operation may ask for, decided before anything is executed, and how much a user may ask at all."""
+
+    tokens: int = Field(default=10_000, ge=1)
+    """Words and signs of a document."""
+    depth: int = Field(default=25, ge=1)
+    """Fields within fields."""
+    root_fields: int = Field(default=50, ge=1)
+    aliases: int = Field(default=500, ge=0)
+    """Fields under another name, fragments counted wherever they are used."""
+    fields: int = Field(default=5_000, ge=1)
+    """In all, fragments counted wherever they are used."""
+    directives: int = Field(default=500, ge=0)
+    name_characters: int = Field(default=200, ge=1)
+    """Of a field's name or alias."""
+    values: int = Field(default=1_000, ge=1)
+    """Literals and variables in a document; what variables hold is not counted."""
+    repetitions: int = Field(default=20_000, ge=0)
+    """Pairs of fields under one name in one place, each of which validation has to compare."""
+    points: int = Field(default=200_000, ge=1)
+    """Objects that the answer may have at most, lists taken as long as they may be."""
+    calls: int = Field(default=2_000, ge=1)
+    """Calls to the products that this may take when nothing is known yet."""
+    errors: int = Field(default=20, ge=1)
+    """Mistakes in one document that are told."""
+    at_once: int = Field(default=1_000, ge=1)
+    """Requests that a process works on."""
+    at_once_per_user: int = Field(default=200, ge=1)
+    """Of these, one user's."""
+    per_minute: int = Field(default=60_000, ge=1)
+    """Requests of one user, over all processes."""
+
+
+class Documents(Group):
+    """Trusted documents: operations that were taken in by `documents add` and are sent by their ids."""
+
+    only: bool = False
+    """Whether nothing else is executed."""
+    remembered: int = Field(default=1_000, ge=1)
+    """How many a process keeps at hand."""
+    remembered_seconds: float = Field(default=60, ge=0)
+    """After which one is looked up again, so that one that was removed is no longer executed."""
 
 
 class Live(Group):
     """Connections that stay open: WebSockets and server-sent events."""
 
     sockets_per_user: int = Field(default=20, ge=1)
+    """WebSockets of one user to this process."""
     operations_per_user: int = Field(default=50, ge=1)
     """Over all his connections to this process."""
     initialisation_seconds: float = Field(default=10, gt=0)
@@ -68,14 +121,19 @@ class OpenId(Group):
     """Whose ID tokens sign a user in."""
 
     issuers: Annotated[tuple[str, ...], NoDecode] = Field(min_length=1)
+    """As the tokens name them in `iss`; each is asked for its keys by OpenID discovery."""
     audience: str
+    """What tokens have to name in `aud`: the client id for which they are made."""
     jwks_uri: str | None = None
     """Where the keys are, when the issuer offers no discovery; for a single issuer only."""
     algorithms: Annotated[tuple[Algorithm, ...], NoDecode] = Field(default=("RS256", "ES256"), min_length=1)
+    """By which tokens may be signed."""
     email_claim: str = "email"
+    """The claim with the address under which the CRM knows the user."""
     subject_is_zuid: bool = False
     """The issuers are Zoho's Accounts, whose `sub` is the person's number and outlives a change of address."""
     leeway_seconds: int = Field(default=30, ge=0, le=300)
+    """How far the provider's clock may be from ours."""
     refetch_seconds: float = Field(default=30, ge=0)
     """A token with an unknown key has the keys fetched again at most this often."""
     keys_seconds: float = Field(default=3600, gt=0)
@@ -94,7 +152,9 @@ class Zoho(Group):
     """The OAuth client registered at Zoho's API console. Without it the gateway runs on the sandbox."""
 
     client_id: str
+    """Of the server-based application; that it is set makes the gateway work on real organizations."""
     client_secret: SecretStr
+    """Of the same application, in all data centres."""
     origin: str | None = None
     """One address under which all data centres are found, as the stand-alone sandbox serves them; the database may be
     the embedded one then."""
@@ -104,13 +164,16 @@ class Upstream(Group):
     """What one organization may spend in Books, and likewise in Billing: their documented limits."""
 
     calls_per_minute: int = Field(default=100, ge=1)
+    """By all processes together; they must all be started with the same limits."""
     calls_at_once: int = Field(default=10, ge=1)
+    """Under way at one moment, likewise."""
 
 
 class SandboxOptions(Group):
     """The products that stand in for Zoho while no OAuth client is set."""
 
     scale: int = Field(default=1, ge=1, le=100)
+    """How many times the records of a new sandbox."""
 
 
 class Jobs(Group):
@@ -173,14 +236,19 @@ class Mail(Group):
     directory: Path | None = None
     """Where messages are kept as files instead of being sent; in the demo, without a wish, `mail` under `data`."""
     host: str | None = None
+    """The mail server; with it `sender` is needed."""
     port: int | None = Field(default=None, ge=1, le=65535)
     """Without a wish, that of the kind of `tls`: 587, 465 or 25."""
     tls: Literal["starttls", "implicit", "none"] = "starttls"
+    """How the way to the server is encrypted."""
     user: str | None = None
+    """At the server, with `password`; without both, none is told."""
     password: SecretStr | None = None
+    """Never sent over a way that is not encrypted."""
     sender: str | None = None
     """The address that messages come from; notices of failed delivery go there."""
     sender_name: str = "Finance integration"
+    """Shown beside the address."""
     timeout_seconds: float = Field(default=30, gt=0, le=300)
     """For each step of talking to the server."""
 
@@ -215,7 +283,29 @@ class Logs(Group):
     """What is logged, and how."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
+    """The least that is written, to standard error."""
     format: Literal["console", "json"] = "console"
+    """Lines to read, or one JSON object a line."""
+
+
+class Metrics(Group):
+    """Prometheus metrics at /metrics, on an address of their own, together with /healthz and /readyz."""
+
+    host: str = "127.0.0.1"
+    """Whoever reaches it may read them: keep it inside."""
+    port: int | None = Field(default=None, ge=0, le=65535)
+    """Without it nothing is counted; with 0, any port that is free. Every process needs one of its own."""
+
+
+class Traces(Group):
+    """OpenTelemetry traces, sent over OTLP and HTTP."""
+
+    endpoint: str | None = Field(default=None, pattern=r"^https?://\S+$")
+    """The collector's address, such as http://collector:4318/v1/traces; without it nothing is traced."""
+    authorization: SecretStr | None = None
+    """The Authorization header that the collector asks for."""
+    share: float = Field(default=0.1, ge=0, le=1)
+    """Of the requests, how many are traced, whatever their callers wish."""
 
 
 class Settings(BaseSettings):
@@ -231,7 +321,9 @@ class Settings(BaseSettings):
     )
 
     host: str = "127.0.0.1"
+    """The address to listen on; `0.0.0.0` is every IPv4 address of the machine."""
     port: int = Field(default=8000, ge=0, le=65535)
+    """0 takes any that is free."""
     public_url: str = Field(default="http://127.0.0.1:8000", pattern=r"^https?://[^/?#\s]+(/[^?#\s]*[^/?#\s])?$")
     """Where browsers find the gateway; Zoho sends people back to /oauth/callback below it."""
     data: Path = Path("var")
@@ -245,6 +337,8 @@ class Settings(BaseSettings):
     zoho: Zoho | None = None
     openid: OpenId | None = None
     http: Http = Http()
+    limits: Limits = Limits()
+    documents: Documents = Documents()
     live: Live = Live()
     upstream: Upstream = Upstream()
     sandbox: SandboxOptions = SandboxOptions()
@@ -255,6 +349,8 @@ class Settings(BaseSettings):
     execution: Execution = Execution()
     audit: Audit = Audit()
     logs: Logs = Logs()
+    metrics: Metrics = Metrics()
+    traces: Traces = Traces()
 
     _list = field_validator("sealing_keys", mode="before")(_listed)
 

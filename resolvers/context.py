@@ -37,7 +37,7 @@ class Context:
     viewer: Viewer
     errand: Errand
     errors: dict[tuple[Any, ...], GraphQLError] = field(default_factory=dict)
-    """Errors that belong to a field node rather than to a row, by node and coordinate."""
+    """Errors that belong to a field rather than to a row, by its nodes and coordinate."""
 
     touched: set[Any] = field(default_factory=set)
     """The fields that were resolved, as the schema declares them."""
@@ -73,8 +73,8 @@ class Context:
     def report(
         self, error: Exception, info: GraphQLResolveInfo[Any], coordinate: str, module: str | None = None
     ) -> None:
-        """Note an error of a field node once; the answer carries it beside its data."""
-        key = (id(info.field_nodes[0]), coordinate, module)
+        """Note an error of a field once, whatever the order of rows; the answer carries it beside its data."""
+        key = (*map(id, info.field_nodes), coordinate, module)
         if key not in self.errors:
             if isinstance(error, GatewayError):  # a copy, since equal reads of several requests share one failure
                 error, shared = copy(error), error.details

@@ -58,6 +58,8 @@ class ErrorCode(Enum):
 REQUEST = frozenset(
     {
         ErrorCode.UNAUTHENTICATED,
+        ErrorCode.FORBIDDEN,
+        ErrorCode.NOT_FOUND,
         ErrorCode.BAD_USER_INPUT,
         ErrorCode.LIMIT_REACHED,
         ErrorCode.UPSTREAM_REJECTED,

@@ -51,6 +51,9 @@ class Later:
     def __await__(self) -> Any:
         return self._told().__await__()
 
+    def __repr__(self) -> str:
+        return "<later>"
+
 
 def raised(value: Any) -> Any:
     """A value, or the exception that it is, raised."""

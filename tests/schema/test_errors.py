@@ -53,7 +53,7 @@ def test_a_mutation_declares_what_comes_of_asking_and_of_changing() -> None:
         ({"data": {}, "errors": [error("CONFLICT")]}, [("reports or viewer", "CONFLICT")]),
         ({"data": None, "errors": [error("INTERNAL", path=["one"])]}, []),
         ({"errors": [error("UNAUTHENTICATED")]}, []),
-        ({"errors": [error("FORBIDDEN")]}, [("a request", "FORBIDDEN")]),
+        ({"errors": [error("CONFLICT")]}, [("a request", "CONFLICT")]),
     ],
 )
 def test_an_error_is_held_against_the_root_field_that_it_came_of(

@@ -7,7 +7,7 @@ from tests.fuzz.cases import Case, compared
 from tests.fuzz.runs import leaving_off
 from tests.fuzz.stage import Request, Synthetic
 
-SEEDS = (*range(30), 285, 646, 664, 1565)
+SEEDS = (*range(30), 234, 280, 285, 312, 646, 664, 1565)
 """Circumstances: grants, values, failures. In some of them, among them the last, graphql-core and the plan differed."""
 SEVERAL = """
 query Op1 { title }
@@ -20,6 +20,10 @@ mutation ($of: Shade = ODD, $search: Search!) {
   sell(id: "1") { tax(search: {text: "a", within: {of: [$of]}}) }
 }
 """
+SHARED = """
+fragment numbered on Kept { number }
+{ kept { parts { ...numbered } ...numbered number } }
+"""
 CASES = {
     "fields without permissions beside those with": Request("{ title people { nick } }"),
     "conditions of another operation of the document": Request(SEVERAL, "Op1", {}),
@@ -27,6 +31,7 @@ CASES = {
     "a refused field whose argument is invalid": Request(INVALID, None, {"of": None, "search": {"text": "a"}}),
     "a refusal beside a late failure": Request('{ bundle { id } ware(id: "a") { parts { id } } }'),
     "a refusal beside a failure in a row": Request("{ bundle { like { parts { terms maker { id } } } } }"),
+    "a refused field whose node stands in two merged fields": Request(SHARED),
 }
 
 

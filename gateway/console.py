@@ -1,0 +1,48 @@
+"""What every command does: read the settings, reach the database, say what is wrong."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import NoReturn, TypeVar
+
+import typer
+from pydantic import ValidationError
+
+from gateway import logs
+from gateway.settings import Settings
+from services.errors import GatewayError
+
+Answer = TypeVar("Answer")
+
+
+def on_database(work: Callable[[Settings], Coroutine[None, None, Answer]]) -> Answer:
+    """Do this on a running database; what it refuses ends the command."""
+    from gateway.serving import with_database  # noqa: PLC0415  # settings are read without it
+
+    try:
+        with with_database(read_settings(quiet=True)) as complete:
+            return asyncio.run(work(complete))
+    except GatewayError as error:
+        fail(" ".join(filter(None, (error.message, error.hint))))
+
+
+def read_settings(*, quiet: bool = False) -> Settings:
+    """The settings, and logging as they say, or errors only; a mistake in them ends the command and is named."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        fail("\n".join(_explained(error)))
+    logs.configure(settings.logs.model_copy(update={"level": "error"}) if quiet else settings.logs)
+    return settings
+
+
+def _explained(error: ValidationError) -> list[str]:
+    return [
+        f"GATEWAY_{'__'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}".replace("GATEWAY_: ", "")
+        for fault in error.errors(include_input=False)
+    ]
+
+
+def fail(message: str, *, code: int = 1) -> NoReturn:
+    """End the command with this."""
+    typer.echo(message, err=True)
+    raise typer.Exit(code)
