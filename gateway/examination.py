@@ -115,8 +115,8 @@ class Examination:
                 raise Excess(limit, value, allowed, told, hint).error()
 
     def _examined(self, query: str, name: str | None) -> Examined:
-        if has_more_tokens(query, most := self._limits.tokens):
-            return Examined(excess=_tokens(most))
+        if excess := self._long(query):
+            return Examined(excess=excess)
         try:
             document = parse(query)
             operation = _chosen(document, name)
@@ -128,6 +128,13 @@ class Examination:
         except TooManyWays:
             return Examined(excess=_ways(self._limits.fields))
         return self._limited(document, operation, measures) if operation and measures else Examined(document)
+
+    def _long(self, query: str) -> Excess | None:
+        """What is wrong with the text, before it is read."""
+        length, most = len(query), self._limits.characters
+        if length > most:
+            return Excess("characters", length, most, "has {} characters", "Give large inputs in variables.")
+        return _tokens(self._limits.tokens) if has_more_tokens(query, self._limits.tokens) else None
 
     def _limited(self, document: DocumentNode, operation: OperationDefinitionNode, measures: Measures) -> Examined:
         excess = self._excess(measures)

@@ -61,6 +61,8 @@ class Http(Group):
 class Limits(Group):
     """What an operation may ask for, decided before anything is executed, and how much a user may ask at all."""
 
+    characters: int = Field(default=100_000, ge=1)
+    """Of a document."""
     tokens: int = Field(default=10_000, ge=1)
     """Words and signs of a document."""
     depth: int = Field(default=25, ge=1)

@@ -17,7 +17,17 @@ from tests.harness import Gateway, running
 
 GRAPHQL, JSON = "application/graphql-response+json", "application/json"
 SMALL = Limits(
-    tokens=400, depth=4, root_fields=3, aliases=4, fields=12, directives=3, repetitions=9, points=60, calls=15, values=9
+    characters=5_000,
+    tokens=400,
+    depth=4,
+    root_fields=3,
+    aliases=4,
+    fields=12,
+    directives=3,
+    repetitions=9,
+    points=60,
+    calls=15,
+    values=9,
 )
 
 
@@ -34,6 +44,7 @@ def changed(gateway: Gateway, **groups: Any) -> Settings:
 
 
 BROKEN: Mapping[str, tuple[str, dict[str, Any]]] = {
+    "characters": ("{ viewer { id } } #" + "#" * 5_000, {}),
     "tokens": ("{ viewer { id } }" + " #\n" * 400, {}),
     "depth": ("{ invoices { nodes { customer { account { name } } } } }", {}),
     "root_fields": ("{ a: __typename b: __typename c: __typename d: __typename }", {}),
