@@ -184,7 +184,7 @@ class Endpoint:
         except TimeoutError as error:
             raise DeadlineExceeded from error
         if result.errors:
-            result.errors = self._told(result.errors, errand.viewer)
+            result.errors = self._told(result, errand.viewer)
         return result
 
     def examined(self, operation: Operation, viewer: Viewer) -> Examined:
@@ -201,12 +201,13 @@ class Endpoint:
         """Whether the schema is explained to a viewer."""
         return is_open(self.limits.introspection, viewer)
 
-    def _told(self, errors: list[GraphQLError], viewer: Viewer) -> list[GraphQLError]:
-        """As many mistakes as are told at once, without what the viewer may not know."""
-        most = self.most_errors + 1  # the last says that there are more
-        few = errors if any(error.path for error in errors) else errors[:most]
+    def _told(self, result: ExecutionResult, viewer: Viewer) -> list[GraphQLError]:
+        """All errors of what was executed; else as many mistakes as are told, without what the viewer may not know."""
+        errors = result.errors or []
+        executed = result.data is not None or any(error.path for error in errors)
+        most = len(errors) if executed else self.most_errors + 1  # the last says that there are more
         explained = self.explains(viewer)
-        return [worded(error, explained=explained) for error in few]
+        return [worded(error, explained=explained) for error in errors[:most]]
 
     async def _watched(
         self, telemetry: Telemetry, operation: Operation, run: Awaitable[ExecutionResult]
