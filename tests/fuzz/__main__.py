@@ -62,6 +62,7 @@ def _told(parts: Iterable[Tally], most: int) -> Tally:
     total, kinds = Tally(), set[str]()
     for part in parts:
         total += part
+        print(f"\r{total.answers.total()} compared", end="", file=sys.stderr, flush=True)  # noqa: T201
         for difference in part.differences:
             if difference.sign not in kinds:
                 print(f"\n{difference}", flush=True)  # noqa: T201

@@ -243,7 +243,13 @@ async def test_an_administrator_sees_another_user_as_he_would_see_himself(compan
 
 
 @pytest.fixture
-async def hearing(company: Any) -> AsyncIterator[Identity]:
+async def legacy(company: Any) -> Any:
+    """Somebody of whom all has been told before anybody listens."""
+    return await company.member("legacy")
+
+
+@pytest.fixture
+async def hearing(company: Any, legacy: Any) -> AsyncIterator[Identity]:  # noqa: ARG001 - first of all
     """An identity that is told of changes."""
     events = Events(company.database)
     identity = Identity(company.database, events)
@@ -251,12 +257,13 @@ async def hearing(company: Any) -> AsyncIterator[Identity]:
         async with asyncio.timeout(10):
             while not events.connected:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
+        await asyncio.sleep(0.05)  # the notice that comes with the connection is read
         yield identity
     await events.aclose()
 
 
-async def test_a_viewer_seen_just_now_is_not_asked_for_again(company: Any, hearing: Identity) -> None:
-    member = await company.member("legacy")
+async def test_a_viewer_seen_just_now_is_not_asked_for_again(company: Any, legacy: Any, hearing: Identity) -> None:
+    member = legacy
     before = await hearing.viewer(member.email)
     async with company.database.session() as session:
         await session.exec(text("LOCK TABLE members IN ACCESS EXCLUSIVE MODE"))
@@ -264,15 +271,15 @@ async def test_a_viewer_seen_just_now_is_not_asked_for_again(company: Any, heari
             assert await hearing.viewer(member.email) is before
 
 
-async def test_a_change_by_this_process_is_in_force_at_once(company: Any, hearing: Identity) -> None:
-    member = await company.member("legacy")
+async def test_a_change_by_this_process_is_in_force_at_once(company: Any, legacy: Any, hearing: Identity) -> None:
+    member = legacy
     assert not (await hearing.viewer(member.email)).may("invoices.edit")
     await allow(company, invoices={"edit"})
     assert (await hearing.viewer(member.email)).may("invoices.edit")
 
 
-async def test_a_change_by_another_process_is_told(company: Any, hearing: Identity) -> None:
-    member = await company.member("legacy")
+async def test_a_change_by_another_process_is_told(company: Any, legacy: Any, hearing: Identity) -> None:
+    member = legacy
     other = Database(company.database.url)
     for delegation, kind in ((False, "NONE"), (True, "OWNER_DELEGATED")):
         await hearing.viewer(member.email)
