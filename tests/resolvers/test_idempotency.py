@@ -124,7 +124,7 @@ async def test_a_write_under_way_says_so(own_office: Office) -> None:
     draft = await office.draft(INVOICE)
     office.fault("delay", INVOICE, "POST", seconds=0.2)
     first = asyncio.create_task(office.send_create("staff", INVOICE, draft, key))
-    await asyncio.sleep(0.1)
+    await office.struck()
     again, meanwhile = await office.send_create("staff", INVOICE, draft, key), await office.outcome("staff", key)
     assert (codes(again), again["errors"][0]["message"]) == (["CONFLICT"], HARMLESS)
     assert (meanwhile["outcome"], meanwhile["document"]) == ("UNCERTAIN", None)

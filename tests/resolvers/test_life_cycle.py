@@ -247,7 +247,7 @@ async def test_who_loses_against_somebody_in_the_product_learns_the_present_stat
     record = await office.made("staff", ESTIMATE)
     office.fault("delay", ESTIMATE, "POST", seconds=0.15)
     waiting = asyncio.create_task(done(office, "staff", ESTIMATE, "MarkSent", record))
-    await asyncio.sleep(0.1)
+    await office.struck()
     become(office, ESTIMATE, record, status="declined")
     payload = await waiting
     (error,) = payload["userErrors"]

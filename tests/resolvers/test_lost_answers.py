@@ -13,7 +13,7 @@ from gateway.settling import settle_uncertain
 from services.sandbox import records
 from services.storage.models import Outcome
 from tests.harness import running
-from tests.resolvers.office import CASES, DEMO, INVOICE, SUBSCRIPTION, Case, Office, custom, fresh, record_id
+from tests.resolvers.office import CASES, DEMO, INVOICE, SUBSCRIPTION, Case, Office, custom, fresh, record_id, until
 
 each_kind = pytest.mark.parametrize("case", CASES.values(), ids=lambda case: case.name)
 APPLIED_BUT_SILENT: list[dict[str, Any]] = [
@@ -259,7 +259,7 @@ async def test_who_hangs_up_in_the_middle_can_ask_what_became_of_it(office: Offi
     draft = await office.draft(INVOICE)
     office.fault("delay", INVOICE, "POST", seconds=0.1)
     request = asyncio.create_task(office.send_create("staff", INVOICE, draft, key))
-    await asyncio.sleep(0.06)
+    await office.struck()
     request.cancel()
     with pytest.raises(asyncio.CancelledError):
         await request
@@ -269,10 +269,3 @@ async def test_who_hangs_up_in_the_middle_can_ask_what_became_of_it(office: Offi
     event = await office.event(told)
     assert (event["upstreamCalls"][0]["method"], event["upstreamCalls"][0]["status"]) == ("POST", None)
     assert event["changes"]
-
-
-async def until(condition: Any) -> None:
-    """Wait for what the sandbox does meanwhile."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - the sandbox rings no bell
-            await asyncio.sleep(0.02)
