@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any
 
@@ -47,10 +47,14 @@ class Person:
     email: str | None
 
 
+_named = lru_cache(maxsize=1 << 14)(Party)
+"""Equal parties are one, so that what is read off them is read once."""
+
+
 def _party(record: Document, _context: Context) -> Party | None:
     if record.customer_id is None:
         return None
-    return Party(record.customer_id, record.customer_name, PRODUCT_OF[type(record)])
+    return _named(record.customer_id, record.customer_name, PRODUCT_OF[type(record)])
 
 
 party = Derived(_party)

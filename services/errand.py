@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 from time import monotonic
 
+from msgspec import Struct
+
 from services.policy import Viewer
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamCall:
+class UpstreamCall(Struct, frozen=True):
     """One call to a product, as the audit keeps it. `actor` is the e-mail address whose access it ran under."""
 
     product: str

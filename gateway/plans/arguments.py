@@ -10,19 +10,22 @@ from uuid import UUID
 from graphql import Node, VariableNode
 from graphql.execution.values import VariableValues, get_argument_values
 from strawberry import Schema
-from strawberry.types.arguments import convert_arguments
 
+from gateway.plans.inputs import Inputs
 from gateway.plans.shape import Field
 
 IMMUTABLE = (str, int, float, bool, Decimal, dt.date, dt.time, Enum, UUID, type(None))
 
 
 class Arguments:
-    """How a field's arguments are made: by graphql-core's and Strawberry's own functions, as rarely as can be."""
+    """How a field's arguments are made: coerced by graphql-core, converted as Strawberry does, as rarely as can be."""
 
-    def __init__(self, field: Field, schema: Schema) -> None:
+    def __init__(self, field: Field, schema: Schema, inputs: Inputs) -> None:
         self._field = field
-        self._schema = schema
+        own = field.own.arguments if field.definition is not None else ()
+        name_of = schema.config.name_converter.from_argument
+        self._own = {name_of(one): (one.python_name, inputs.of(one.type)) for one in own}
+        """By their names in the schema: the name that the resolver knows, and how values are converted."""
         given = field.nodes[0].arguments or ()
         values = {argument.name.value: argument.value for argument in given}
         self._variables = {name: value.name.value for name, value in values.items() if isinstance(value, VariableNode)}
@@ -47,23 +50,19 @@ class Arguments:
 
     def _learn(self, made: dict[str, Any], coerced: dict[str, Any]) -> None:
         """An argument that is its variable's very value is so always: what is done to values depends on their types."""
-        names = {self._schema.config.name_converter.from_argument(one): one.python_name for one in self._own}
-        passed = {names[name]: variable for name, variable in self._variables.items()}
+        passed = {self._own[name][0]: variable for name, variable in self._variables.items()}
         values = [(made.get(name), coerced.get(variable)) for name, variable in passed.items()]
         if all(value is not None and value is given for value, given in values):
             self._known = {name: value for name, value in made.items() if name not in passed}, passed
 
-    @property
-    def _own(self) -> list[Any]:
-        return self._field.own.arguments
-
     def _made(self, variables: VariableValues) -> dict[str, Any]:
-        definition, node = self._field.definition, self._field.nodes[0]
-        if definition is None:
+        if self._field.definition is None:
             return {}
-        given = get_argument_values(definition, node, variables)
-        registry = self._schema.schema_converter.scalar_registry
-        return convert_arguments(given, self._own, registry, self._schema.config)
+        made: dict[str, Any] = {}
+        for key, value in get_argument_values(self._field.definition, self._field.nodes[0], variables).items():
+            name, convert = self._own[key]
+            made[name] = value if convert is None else convert(value)
+        return made
 
 
 def descendants(node: Node) -> Iterator[Node]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from strawberry import Schema
 
+from gateway.plans.inputs import Inputs
 from gateway.plans.lately import Lately
 from gateway.plans.shape import Operation, Shape, Uncompiled
 from gateway.plans.variables import Variables
@@ -36,6 +37,7 @@ class Program:
         self.seconds = 0.0
         """Spent on compiling."""
         self._schema = schema
+        self._inputs = Inputs(schema)
         self._needs: Lately[Needs] = Lately(variants, variants)
         self._variants: Lately[Variant | str] = Lately(variants, variants)
         shape = self._needed(tuple(flags.values())).shape
@@ -73,7 +75,8 @@ class Program:
         began = perf_counter()
         try:
             shape = self._needed(flags).shape
-            return Writer(self._schema, self.operation, shape, granted, self._title(flags, granted)).variant()
+            title = self._title(flags, granted)
+            return Writer(self._schema, self._inputs, self.operation, shape, granted, title).variant()
         except (Uncompiled, RecursionError) as error:
             return str(error)
         finally:

@@ -47,6 +47,7 @@ class Run:
         "_kept",
         "_places",
         "_waves",
+        "answers",
         "context",
         "reached",
         "root",
@@ -67,6 +68,8 @@ class Run:
         self.tracer = tracer
         self.rows: list[list[Any]] = [[] for _ in variant.waits]
         self.reached = [False] * len(variant.shape.levels)
+        self.answers: dict[tuple[int, int], tuple[Any, Any]] = {}
+        """(record, answer) by (level, id of the record), of levels whose records are often the same."""
         self._arguments: dict[int, dict[str, Any]] = {}
         self._places: dict[int, Any] = {}
         self._kept: list[tuple[int, Any, Any]] = []
@@ -162,7 +165,8 @@ class Run:
         """The linked records, one a row; every key is asked for once. `indexes` are the fields that wait for them."""
         addresses = [self._address(link, record) for _, record, _ in rows]
         wanted = [address for address in dict.fromkeys(addresses) if address is not None]
-        loaded = await _outcomes([loader.load(key) for loader, key in wanted])
+        loading = [loader.load(key) for loader, key in wanted]
+        loaded = [await _outcome(future) for future in loading]
         found = dict(zip(wanted, loaded, strict=True))
         outcomes = [None if address is None else found[address] for address in addresses]
         failed = [place for place, outcome in enumerate(outcomes) if outcome.__class__ is Raised]

@@ -13,6 +13,7 @@ from strawberry.types.graphql import OperationType
 from gateway.plans.abstract import chooser
 from gateway.plans.arguments import Arguments
 from gateway.plans.completion import Completion
+from gateway.plans.inputs import Inputs
 from gateway.plans.module import Module
 from gateway.plans.plain import JSON, PLAIN, Inexact, listed, plain
 from gateway.plans.shape import Field, Level, Operation, Shape, Uncompiled
@@ -27,9 +28,16 @@ class Writer:
     """Writes one variant. `granted` decides each permission that the operation asks for."""
 
     def __init__(
-        self, schema: Schema, operation: Operation, shape: Shape, granted: Mapping[str, bool], title: str
+        self,
+        schema: Schema,
+        inputs: Inputs,
+        operation: Operation,
+        shape: Shape,
+        granted: Mapping[str, bool],
+        title: str,
     ) -> None:
         self._schema = schema
+        self._inputs = inputs
         self._granted = granted
         self._variant = Variant(operation, shape)
         self._module = Module(
@@ -95,7 +103,7 @@ class Writer:
         if at_root or is_non_null_type(field.type):
             raise Uncompiled(f"{field.coordinate} is refused")
         self._variant.refusals.append(Refusal(level, field))
-        self._variant.arguments[field.index] = Arguments(field, self._schema)
+        self._variant.arguments[field.index] = Arguments(field, self._schema, self._inputs)
         return True
 
     def _projection(self, field: Field) -> str:
@@ -125,9 +133,26 @@ class Writer:
         if level.index not in self._known:
             name = self._known[level.index] = self._module.name(level.type.name)
             body = [*self._arrival(level, field), *self._answer(level)]
+            if field is not None and self._links(level) and self._only_reads(level):
+                body = self._once(level, body)
             about = f"{level.type.name} at {level.place}." if level.place else f"{level.type.name}."
             self._module.add(f"def {name}(record, run):", about, body)
         return self._known[level.index]
+
+    def _once(self, level: Level, body: Sequence[str]) -> list[str]:
+        """One answer for one record, wherever it stands: what only reads comes to the same."""
+        known = ["known = run.answers.get((LEVEL, id(record)))", "if known is not None:", "    return known[1]"]
+        keep = "run.answers[LEVEL, id(record)] = record, answer"
+        return [line.replace("LEVEL", str(level.index)) for line in (*known, *body[:-1], keep, body[-1])]
+
+    def _links(self, level: Level) -> bool:
+        return any(isinstance(how, Through) for _, how in self._ways(level))
+
+    def _only_reads(self, level: Level) -> bool:
+        """Whether nothing below is called or waited for, apart from linked records."""
+        return all(
+            _reads(how) and all(map(self._only_reads, field.levels.values())) for field, how in self._ways(level)
+        )
 
     def _arrival(self, level: Level, field: Field | None) -> list[str]:
         """What is checked of a record before its fields are read."""
@@ -186,7 +211,7 @@ class Writer:
     def _called(self, field: Field, how: Way) -> str:
         names = {name: self._module.bind(name, value) for name, value in how.names.items()}
         given = "" if not field.own.arguments else f", **run.arguments({field.index})"
-        self._variant.arguments[field.index] = Arguments(field, self._schema)
+        self._variant.arguments[field.index] = Arguments(field, self._schema, self._inputs)
         place = f"run.place({field.index})"
         text = how.template.format(
             record="record", context="run.context", arguments=given, place=place, info=place, **names
@@ -276,6 +301,11 @@ class Writer:
 def _effective(how: Way | Through) -> Way | Through:
     """A root field of a mutation has effects, whatever it says: it is never asked twice."""
     return replace(how, kind=Kind.CALL) if isinstance(how, Way) and how.kind is Kind.INLINE else how
+
+
+def _reads(how: Way | Through) -> bool:
+    """Whether it is an expression, of the record or of one that is linked with it."""
+    return _reads(how.way) if isinstance(how, Through) else how.kind is Kind.INLINE
 
 
 def _ready(ways: Ways) -> list[tuple[Field, Way]]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import urlencode
 
 from msgspec import DecodeError, Struct
@@ -129,8 +129,7 @@ class TokenStore(Protocol):
         """The connection's token, locked against every other process until left."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(NamedTuple):
     """An answer as it came: the body undecoded, header names in lower case."""
 
     status: int

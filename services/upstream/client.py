@@ -235,11 +235,7 @@ class Client:
 
         Raises `UpstreamUnavailable` when nothing was sent, `AnswerLost` when no whole answer came.
         """
-        try:
-            async with asyncio.timeout(min(self._timeouts.attempt, deadline - monotonic())):
-                return await self._wire.send(method, url, headers, content)
-        except TimeoutError as error:
-            raise AnswerLost from error
+        return await self._wire.send(method, url, headers, content, min(self._timeouts.attempt, deadline - monotonic()))
 
     def _job(
         self,
@@ -369,7 +365,7 @@ def _absent(body: bytes) -> bytes:
     """
     if b'""' not in body:
         return body
-    return b": null".join(body.split(b': ""')) if b'": ' in body[:ENVELOPE] else b":null".join(body.split(b':""'))
+    return body.replace(b': ""', b": null") if b'": ' in body[:ENVELOPE] else body.replace(b':""', b":null")
 
 
 def _refused(job: _Job, received: Received) -> "_Refused | UpstreamUnavailable":

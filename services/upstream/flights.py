@@ -2,8 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Hashable
-from dataclasses import dataclass
-from itertools import islice, takewhile
 from math import inf
 from time import monotonic
 from typing import Any, NamedTuple
@@ -27,8 +25,7 @@ class Read(NamedTuple):
     what: Hashable
 
 
-@dataclass(frozen=True, slots=True)
-class _Landed:
+class _Landed(NamedTuple):
     """A value, and the times (`monotonic`) at which it was asked for and came."""
 
     value: Any
@@ -104,10 +101,12 @@ class Flights:
     def _keep(self, key: Read, landed: _Landed) -> None:
         """Keep a value as the youngest; those that are too old, or too many, go."""
         self._landed.pop(key, None)
+        while self._landed and self._is_over(self._landed[eldest := next(iter(self._landed))], landed.at):
+            del self._landed[eldest]
         self._landed[key] = landed
-        old = list(takewhile(lambda known: self._landed[known].at <= landed.at - self._linger, self._landed))
-        for known in old or list(islice(self._landed, max(0, len(self._landed) - self._most))):
-            del self._landed[known]
+
+    def _is_over(self, landed: _Landed, now: float) -> bool:
+        return len(self._landed) >= self._most or landed.at <= now - self._linger
 
 
 def _value(outcome: Outcome) -> Any:

@@ -1,5 +1,6 @@
 """The way to the products' servers: the network, or an httpx transport that stands in for it."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Protocol
@@ -17,10 +18,12 @@ class AnswerLost(UpstreamUnavailable):
 
 
 class Wire(Protocol):
-    """Sends one request; cancelled from outside when it takes too long."""
+    """Sends one request."""
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Received:
-        """The answer.
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, within: float
+    ) -> Received:
+        """The answer, which must be there as a whole `within` so many seconds.
 
         Raises `UpstreamUnavailable` when nothing was sent, `AnswerLost` when no whole answer came.
         """
@@ -37,10 +40,14 @@ class Network:
         builder = ClientBuilder().follow_redirects(enable=False).no_proxy().referer(enable=False)
         self._client = builder.connect_timeout(timedelta(seconds=connect)).build()
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Received:
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, within: float
+    ) -> Received:
         """See `Wire`."""
+        if within <= 0:
+            raise AnswerLost
         try:
-            request = self._client.request(method, url).headers(headers)
+            request = self._client.request(method, url).headers(headers).timeout(timedelta(seconds=within))
             response = await (request if content is None else request.body_bytes(content)).build().send()
             return Received(response.status, response.headers, (await response.bytes()).to_bytes())
         except PyreqwestError as error:
@@ -68,18 +75,21 @@ class Transported:
         self._transport = transport
         self._extensions = {"timeout": timeout.as_dict()}
 
-    async def send(self, method: str, url: str, headers: Mapping[str, str], content: bytes | None) -> Received:
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, within: float
+    ) -> Received:
         """See `Wire`."""
         request = httpx.Request(method, url, headers=headers, content=content, extensions=self._extensions)
         try:
-            response = await self._transport.handle_async_request(request)
-            try:
-                body = await response.aread()
-            finally:
-                await response.aclose()
+            async with asyncio.timeout(within):
+                response = await self._transport.handle_async_request(request)
+                try:
+                    body = await response.aread()
+                finally:
+                    await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
             raise UpstreamUnavailable from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise AnswerLost from error
         return Received(response.status_code, response.headers, body)
 
