@@ -1,10 +1,11 @@
-"""The address for those who watch: /metrics, /healthz and /readyz, apart from the one for users."""
+"""The address for those who watch: /metrics, /plans, /healthz and /readyz, apart from the one for users."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 import uvicorn
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
@@ -58,7 +59,16 @@ def watched_app(exposition: Exposition) -> Starlette:
     async def metrics(_: Request) -> Response:
         return Response(await exposition.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
-    routes = [Route("/metrics", metrics), Route("/healthz", healthy), Route("/readyz", ready)]
+    async def plans(_: Request) -> Response:
+        kept = exposition.gauges.plans
+        return Response(msgspec.json.encode([*kept.report()] if kept else []), media_type="application/json")
+
+    routes = [
+        Route("/metrics", metrics),
+        Route("/plans", plans),
+        Route("/healthz", healthy),
+        Route("/readyz", ready),
+    ]
     app = Starlette(routes=routes)
     app.state.readiness = exposition.readiness
     return app

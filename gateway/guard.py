@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 STRICT: Mapping[str, str] = {
@@ -29,7 +28,8 @@ class Guard:
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         """`https`: browsers find us by nothing else."""
         self._app = app
-        self._headers = {**STRICT, **(ALWAYS_HTTPS if https else {})}
+        headers = {**STRICT, **(ALWAYS_HTTPS if https else {})}
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI scope."""
@@ -39,9 +39,8 @@ class Guard:
 
         async def guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                head = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    head.setdefault(name, value)
+                said = {name for name, _ in message["headers"]}
+                message["headers"] = [*message["headers"], *(one for one in self._headers if one[0] not in said)]
             await send(message)
 
         await self._app(scope, receive, guarded)

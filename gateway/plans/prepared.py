@@ -71,6 +71,15 @@ class Prepared:
             return "invalid"
 
     @cached_property
+    def title(self) -> str | None:
+        """The operation's name in the document."""
+        try:
+            name = _chosen(self.document, self.name).name if self.document else None
+        except Uncompiled:
+            return self.name
+        return name.value if name else None
+
+    @cached_property
     def digest(self) -> str:
         """The document's hash, for people."""
         return sha256(self.query.encode(errors="replace")).hexdigest()[:12]

@@ -24,7 +24,7 @@ class Row:
         """As it stands."""
         counts, seconds = one.counts, one.program.seconds if one.program else 0.0
         return cls(
-            one.name,
+            one.title,
             one.digest,
             one.runs,
             one.why,

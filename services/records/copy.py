@@ -17,6 +17,7 @@ from services.records.sources import COPIED, SOURCES, Body, Source
 from services.records.spending import ShareSpent
 from services.records.store import Batch, Taken
 from services.storage.engine import Database
+from services.storage.full_records import FullRecord
 from services.storage.models import now
 from services.storage.records import Base, Record, RecordPull, SubscriptionChange
 from services.upstream.client import encode
@@ -83,7 +84,7 @@ class Copy:
 
     async def forget(self, organization_id: str, *, history: bool = False) -> None:
         """Begin from nothing. The history stays, unless it is to begin anew too: no product tells it again."""
-        tables = (Record, Base, *((SubscriptionChange,) if history else ()))
+        tables = (Record, FullRecord, Base, *((SubscriptionChange,) if history else ()))
         async with self._database.session() as session:
             await pulls.begin_anew(session, organization_id)
             for table in tables:

@@ -13,7 +13,7 @@ from services.documents import Document
 from services.kinds import Kind
 from services.policy import Viewer
 from services.records.memory import Memory
-from services.records.readers import withheld
+from services.records.readers import tells_all, withheld
 from services.records.sources import instant
 from services.storage.statements import Statements
 from services.upstream.client import encode
@@ -58,12 +58,6 @@ def _turning(document: Document) -> tuple[object, ...]:
     return document.status, document.total, getattr(document, "balance", None)
 
 
-def tells_all(viewer: Viewer, kind: Kind) -> bool:
-    """Whether what the product answers this viewer is the whole record: then it is kept for all who may see it."""
-    grant = viewer.access_to(kind.product).grants.get(kind.module)
-    return grant is not None and not grant.hidden and not withheld(viewer, kind.module)
-
-
 class FullRecords:
     """Kept in the database for all processes, and in this one's memory."""
 
@@ -82,7 +76,7 @@ class FullRecords:
 
     async def keep(self, viewer: Viewer, kind: Kind, documents: Iterable[Document], read_at: datetime) -> None:
         """Take over what the product has just answered this viewer, if that is all of it."""
-        if not tells_all(viewer, kind):
+        if not tells_all(viewer, kind.module):
             return
         made = {one.id: encode(one).decode() for one in documents}
         if not made:

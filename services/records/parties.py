@@ -18,9 +18,11 @@ from services.records.recalled import (
     CUSTOMERS,
     LINKED,
     LISTED,
+    Access,
     Fetch,
     Recalled,
     access_of,
+    shared_access_of,
 )
 from services.storage.models import now
 from services.upstream.billing import Billing, BillingCustomer
@@ -33,7 +35,7 @@ Found = dict[Any, Any]
 
 
 class Parties:
-    """Under the access of the errand's viewer. Every value says itself as of when it is true."""
+    """Asked for under the access of the errand's viewer. Every value says itself as of when it is true."""
 
     def __init__(
         self,
@@ -101,7 +103,7 @@ class Parties:
     async def _listed(self, errand: Errand, ids: Keys) -> Found:
         if not ids:
             return {}
-        access = access_of(errand.viewer, await self._credentials.for_viewer(errand.viewer, Product.BOOKS))
+        access = await self._access(errand, Product.BOOKS)
         known = self.recalled.known(access, CUSTOMERS, ids, errand.within)
         copied = await self._copied(errand, "contacts", BooksCustomer, [id for id in ids if id not in known])  # noqa: A001
         rest = [id for id in ids if id not in known and id not in copied]  # noqa: A001
@@ -129,10 +131,15 @@ class Parties:
         """`calls`: how many of them it takes to fetch so many."""
         if not keys:
             return {}
-        access = access_of(errand.viewer, await self._credentials.for_viewer(errand.viewer, product))
+        access = await self._access(errand, product)
         known, fetched = await self.recalled.several(access, what, keys, errand.within, _dated(fetch))
         errand.saved += calls(len(known) + len(fetched)) - calls(len(fetched))
         return known | fetched
+
+    async def _access(self, errand: Errand, product: Product) -> Access:
+        """Under which it is recalled: what may not be live is the same for all who see everything."""
+        connection = await self._credentials.for_viewer(errand.viewer, product)
+        return (shared_access_of if errand.within > 0 else access_of)(errand.viewer, connection)
 
 
 def _dated(fetch: Fetch) -> Fetch:

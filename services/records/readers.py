@@ -27,6 +27,13 @@ def withheld(viewer: Viewer, module: str) -> tuple[Source, ...]:
     return (*decision.missing_from, *((Source.RECORD_SCOPE,) if told.assigned_only else ()))
 
 
+def tells_all(viewer: Viewer, module: str) -> bool:
+    """Whether what the product answers this viewer is the whole of every record: the same for all who may see it."""
+    source = SOURCES[module]
+    grant = viewer.access_to(source.product).grants.get(source.permission.partition(".")[0])
+    return grant is not None and not grant.hidden and not withheld(viewer, module)
+
+
 def require(viewer: Viewer, *modules: str) -> None:
     """Raise `Forbidden` unless the viewer sees every record of the modules; fields are the caller's to filter."""
     for module in modules:

@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from services.policy import Viewer
+from services.policy import Product, Viewer
 from services.records.memory import Memory
+from services.records.readers import tells_all
 from services.storage.models import now
 from services.upstream.auth import Connection
 
@@ -36,6 +37,18 @@ def access_of(viewer: Viewer, connection: Connection) -> Access:
     """That of a viewer who works under this connection."""
     grants = viewer.access_to(connection.product).grants.values()
     return Access(connection.organization_id, connection.id, any(grant.assigned_only for grant in grants))
+
+
+_CUSTOMERS = {Product.BOOKS: "contacts", Product.BILLING: "customers"}
+"""The copied module that decides who sees all of a product's customers."""
+
+
+def shared_access_of(viewer: Viewer, connection: Connection) -> Access:
+    """One for all whom the product shows every customer in full, as for the copy; else that of the viewer alone."""
+    module = _CUSTOMERS.get(connection.product)
+    if module is None or not tells_all(viewer, module):
+        return access_of(viewer, connection)
+    return Access(connection.organization_id, connection.product, scoped=False)
 
 
 class Place(NamedTuple):

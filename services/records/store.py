@@ -17,6 +17,7 @@ from services.records.notices import Change
 from services.records.pulls import lock
 from services.records.sources import Body, Source
 from services.records.values import Row, newer, row_of
+from services.storage.full_records import FullRecord
 from services.storage.models import Table
 from services.storage.records import Record, SubscriptionChange
 from services.upstream.client import encode
@@ -178,6 +179,8 @@ async def bury(session: AsyncSession, source: Source, organization_id: str, reco
     if row is not None and row.deleted_at is None:
         row.deleted_at = row.read_at = at
         session.add(row)
+        if (full := await session.get(FullRecord, (organization_id, source.module, record_id))) is not None:
+            await session.delete(full)
         await notices.changed(session, organization_id, source.module, {record_id: Change.DELETED})
 
 

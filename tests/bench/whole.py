@@ -103,6 +103,13 @@ def refused(stage: Stage, effort: Effort) -> list[Row]:
         ]
 
 
+def metrics(stage: Stage, effort: Effort) -> list[Row]:
+    """With what Prometheus asks for, and without, where a request costs least."""
+    with stage.gateway(metrics=True) as counting, stage.gateway() as silent:
+        one, other = cheap(stage, counting, "counting"), cheap(stage, silent)
+        return [_dearer("viewer alone, counted for Prometheus", "not counted", one, other, effort, at_most(1.1))]
+
+
 def workers(stage: Stage, effort: Effort) -> list[Row]:
     """Two processes on one database against one."""
     with stage.gateway() as first, stage.gateway() as second:
@@ -135,6 +142,7 @@ ROWS: Mapping[str, Callable[[Stage, Effort], list[Row]]] = {
     "known": known,
     "copy": copied,
     "refused": refused,
+    "metrics": metrics,
     "workers": workers,
     "memory": memory,
 }

@@ -20,6 +20,8 @@ from services.records.notices import Change, Notice, read, topic
 from services.records.sources import COPIED, SOURCES, needed
 from services.sandbox.faults import Fault
 from services.sandbox.stamps import written
+from services.storage.full_records import FullRecord
+from services.storage.models import now
 from tests.services.records.conftest import Office
 
 SIX = ("contacts", "estimates", "invoices", "salesOrders", "purchaseOrders", "subscriptions")
@@ -266,14 +268,31 @@ async def test_all_processes_are_told_what_has_changed_and_as_of_when(office: Of
         assert (quiet.generation, quiet.changed, quiet.ids) == (state.generation, 0, {})
 
 
+async def keep_full(office: Office, record_id: str) -> None:
+    async with office.database.session() as session:
+        session.add(
+            FullRecord(
+                organization_id=office.organization_id,
+                module="estimates",
+                id=record_id,
+                shape="",
+                body="",
+                read_at=now(),
+            )
+        )
+
+
 async def test_a_deletion_counts_as_a_change_and_a_late_answer_does_not_bring_the_record_back(
     office: Office, copy: Copy
 ) -> None:
     record_id = next(iter(office.held("estimates", Product.BOOKS)))
     before = (await copy.state(office.organization_id, "estimates")).generation
     body = office.held("estimates", Product.BOOKS)[record_id]
+    await keep_full(office, record_id)
     office.drop("estimates", record_id, Product.BOOKS)
     assert not await copy.refresh(office.organization_id, "estimates", record_id)
+    async with office.database.session() as session:
+        assert await session.get(FullRecord, (office.organization_id, "estimates", record_id)) is None
     assert (await office.record(record_id))["deleted_at"]
     assert (await copy.state(office.organization_id, "estimates")).generation == before + 1
     assert not await copy.refresh(office.organization_id, "estimates", record_id)
