@@ -138,6 +138,7 @@ class _Tape:
         self.low = 0
         self.at = datetime.max.replace(tzinfo=UTC)
         self.ended = False
+        self._certain: list[tuple[Any, Any, int]] | None = None
 
     async def read(self) -> "_Tape":
         """Read until the next `wanted` rows are certain; each further read reaches twice as far."""
@@ -159,7 +160,7 @@ class _Tape:
     async def _fetch(self, start: int, end: int) -> None:
         page, size = covering(start, end)
         read = await self.stream.fetch(page, size)
-        self.at = min(self.at, read.at)
+        self.at, self._certain = min(self.at, read.at), None
         low, ids = (page - 1) * size, {row.id for row in read.rows}
         rest = [row for row in self.rows if row.id not in ids]
         if len(rest) == len(self.rows):  # nothing in common: rows moved meanwhile, so start over from here
@@ -177,6 +178,11 @@ class _Tape:
 
     def certain(self) -> list[tuple[Any, Any, int]]:
         """(value, record, place) of the rows after the cursor, less a last run of equals that may be incomplete."""
+        if self._certain is None:
+            self._certain = self._found()
+        return self._certain
+
+    def _found(self) -> list[tuple[Any, Any, int]]:
         placed = [(self.rank.value(row), row, self.low + i) for i, row in enumerate(self.rows)]
         if not self.ended and placed:
             last = placed[-1][0]

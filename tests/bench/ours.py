@@ -42,11 +42,12 @@ class Stage:
     """Of each person, signed for as long as measuring can take."""
 
     @contextmanager
-    def gateway(self, *, profiled: Path | None = None) -> Iterator[Process]:
-        """A gateway process of its own; `profiled`: where it leaves its profile."""
+    def gateway(self, *, profiled: Path | None = None, metrics: bool = False) -> Iterator[Process]:
+        """A gateway process of its own; `profiled`: where it leaves its profile; `metrics`: counting for Prometheus."""
         port = free_port()
         command = python("tests.bench.profile", profiled) if profiled else python("gateway", "serve")
-        with running(command, port, {**self.environment, "GATEWAY_PORT": str(port)}) as process:
+        counting = {"GATEWAY_METRICS__PORT": "0"} if metrics else {}
+        with running(command, port, {**self.environment, **counting, "GATEWAY_PORT": str(port)}) as process:
             yield process
 
     def fill_copy(self) -> None:
@@ -71,12 +72,12 @@ def staged() -> Iterator[Stage]:
         sandbox = Sandbox(limits=PLENTY)
         stack.callback(sandbox.close)
         port = free_port()
-        settings = _settings(embedded.ensure_database("bench"), f"http://127.0.0.1:{port}", directory)
+        settings = settings_on(embedded.ensure_database("bench"), f"http://127.0.0.1:{port}", directory)
         company = _organization(sandbox)
         asyncio.run(_set_up(settings, sandbox, company))
         products = asyncio.run(rendered(sandbox, company, _origin(settings)))
         stack.enter_context(served(products, port, directory))
-        yield Stage(_origin(settings), directory, _environment(settings), _tokens(sandbox, _origin(settings)))
+        yield Stage(_origin(settings), directory, environment_of(settings), _tokens(sandbox, _origin(settings)))
 
 
 def _origin(settings: Settings) -> str:
@@ -95,7 +96,7 @@ def _tokens(sandbox: Sandbox, origin: str) -> dict[str, str]:
     return {name: sandbox.id_token(f"{name}@demo.example", iss=issuer, lifetime=HOURS * 3600) for name in PEOPLE}
 
 
-def _settings(url: str, origin: str, directory: Path) -> Settings:
+def settings_on(url: str, origin: str, directory: Path) -> Settings:
     return Settings(
         data=directory,
         database_url=SecretStr(url),
@@ -106,7 +107,7 @@ def _settings(url: str, origin: str, directory: Path) -> Settings:
     )
 
 
-def _environment(settings: Settings) -> dict[str, str]:
+def environment_of(settings: Settings) -> dict[str, str]:
     """The same settings, for a process."""
     assert settings.zoho
     assert settings.openid
