@@ -53,10 +53,7 @@ class Books:
 
     async def customer(self, errand: Errand, id: str) -> Customer:  # noqa: A002
         """The full record of a customer or vendor; raises `NotFound`."""
-        connection = await self._credentials.for_viewer(errand.viewer, Product.BOOKS)
-        answer = await self._client.get(connection, f"/contacts/{id}", _CUSTOMER, errand=errand)
-        customer: Customer = answer.record
-        return customer
+        return await self._customer(await self._credentials.for_viewer(errand.viewer, Product.BOOKS), errand, id)
 
     async def customers(
         self, errand: Errand, params: Mapping[str, str], page: int, per_page: int = LARGEST_PAGE
@@ -83,7 +80,10 @@ class Books:
     async def full(self, errand: Errand, ids: Iterable[str]) -> dict[str, Customer]:
         """Full records by id, a call each; unknown ids are absent."""
         wanted = list(dict.fromkeys(ids))
-        found = await asyncio.gather(*(self._known(errand, id) for id in wanted))  # noqa: A001
+        if not wanted:
+            return {}
+        connection = await self._credentials.for_viewer(errand.viewer, Product.BOOKS)
+        found = await asyncio.gather(*(self._known(connection, errand, id) for id in wanted))  # noqa: A001
         return {customer.id: customer for customer in found if customer is not None}
 
     async def linked(
@@ -119,8 +119,13 @@ class Books:
             user.email = next((one.email for one in user.email_ids if one.is_selected), None)
         return user
 
-    async def _known(self, errand: Errand, id: str) -> Customer | None:  # noqa: A002
+    async def _customer(self, connection: Connection, errand: Errand, id: str) -> Customer:  # noqa: A002
+        answer = await self._client.get(connection, f"/contacts/{id}", _CUSTOMER, errand=errand)
+        customer: Customer = answer.record
+        return customer
+
+    async def _known(self, connection: Connection, errand: Errand, id: str) -> Customer | None:  # noqa: A002
         try:
-            return await self.customer(errand, id)
+            return await self._customer(connection, errand, id)
         except NotFound:
             return None
