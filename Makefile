@@ -1,6 +1,6 @@
 # Python 3.11 or newer, make and a package registry are all that is needed.
 .DEFAULT_GOAL := help
-.PHONY: help install serve test chaos bench check schema configuration lock clean
+.PHONY: help install serve test chaos bench clients check schema configuration lock clean
 
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -33,6 +33,9 @@ chaos: install ## migrate 1,000 users while workers are killed and PostgreSQL go
 
 bench: install ## what it costs beside others, ratios first (peers too: npm ci in tests/bench/peers)
 	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+clients: install ## try the libraries that clients use (after npm ci in tests/clients/node)
+	@exec $(BIN)/python -m tests.clients $(ARGS)
 
 check: install ## format, lint, types, import contracts, published schema
 	$(BIN)/ruff format --check .

@@ -2,18 +2,26 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, NoReturn
 
 from services.errors import BadUserInput
 
 DEPTH = 64
 """Levels of objects and lists in a body."""
+KEYS = 1_000
+"""Of one object."""
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"')
+SQUARE = bytes.maketrans(b"{}", b"[]")
+NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 ID = re.compile(r"[!-~]{1,256}")
 """Of a trusted document."""
 NUL = re.compile(r"\\u0000|\\u\{0+\}")
+HIGH, LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+"""The halves of a character beyond U+FFFF, as JSON escapes them."""
+HALF = re.compile(f"{HIGH}(?!{LOW})|(?<!{HIGH}){LOW}")
 
 
 class Malformed(BadUserInput):
@@ -32,6 +40,8 @@ class Operation:
     """Whether the client wants to be told what it took: `"extensions": {"cost": true}`."""
     document_id: str | None = None
     """Of a trusted document."""
+    falls_back: bool = False
+    """Whether the client sends the text itself once it is told that the id is not known, as Apollo's and urql's do."""
 
     @classmethod
     def from_body(cls, body: bytes) -> "Operation":
@@ -45,6 +55,7 @@ class Operation:
     def from_parameters(cls, parameters: Mapping[str, str]) -> "Operation":
         """Read a URL's query string, in which `variables` and `extensions` are JSON; raises `Malformed`."""
         fields: dict[str, Any] = dict(parameters)
+        fields["operationName"] = fields.get("operationName") or None  # in a URL, the empty name is none
         for name in ("variables", "extensions"):
             if name in fields:
                 fields[name] = decoded(fields[name].encode())
@@ -65,14 +76,14 @@ class Operation:
         if type(asks_cost) is not bool:
             raise Malformed("extensions.cost must be true or false.", field=["extensions", "cost"])
         variables, name = _typed(fields, "variables", dict), _typed(fields, "operationName", str)
-        return cls(query, variables, name, asks_cost, document_id)
+        return cls(query, variables, name, asks_cost, document_id, "persistedQuery" in extensions)
 
 
 def _document_id(fields: Mapping[str, Any], extensions: Mapping[str, Any]) -> str | None:
     """The id of a trusted document, as Relay, the GraphQL over HTTP draft, and Apollo's clients send it."""
     persisted = _typed(extensions, "persistedQuery", dict) or {}
-    told = (_typed(persisted, "sha256Hash", str), _typed(fields, "documentId", str), _typed(fields, "id", str))
-    ids = {one for one in told if one is not None}
+    told = (_typed(fields, name, str) for name in ("documentId", "doc_id", "id"))
+    ids = {one for one in (_typed(persisted, "sha256Hash", str), *told) if one is not None}
     if len(ids) > 1:
         raise Malformed("The request names several documents.", field=["documentId"])
     if ids and not ID.fullmatch(chosen := next(iter(ids))):
@@ -91,14 +102,18 @@ def _typed(fields: Mapping[str, Any], name: str, kind: type) -> Any:
 def decoded(body: bytes) -> Any:
     """Strict JSON: UTF-8, no key twice, no NaN, no infinite number, no lone surrogates or NUL, not too deep."""
     try:
-        value = json.loads(body.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        text = body.decode()
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except UnicodeDecodeError as error:
         raise Malformed("The request is not UTF-8.") from error
     except RecursionError as error:
         raise Malformed(f"The request is nested deeper than {DEPTH} levels.") from error
     except ValueError as error:
         raise Malformed("The request is not valid JSON.", hint=_explained(error)) from error
-    _check(value)
+    if "\\u" in text:
+        _check_escapes(text.replace("\\\\", "//"))
+    if body.count(b"[") + body.count(b"{") > DEPTH:
+        _check_depth(body)
     return value
 
 
@@ -107,6 +122,8 @@ def _explained(error: ValueError) -> str | None:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > KEYS:
+        raise Malformed(f"An object has {len(pairs)} keys.", hint=f"At most {KEYS} are read.")
     fields = dict(pairs)
     if len(fields) != len(pairs):
         raise Malformed("A key stands twice in one object.")
@@ -124,32 +141,31 @@ def _finite(text: str) -> float:
     return number
 
 
-def _check(value: Any) -> None:
-    level = [value]
-    for _ in range(DEPTH + 1):
-        for text in level:
-            if isinstance(text, str):
-                _check_text(text)
-        level = list(chain.from_iterable(map(_children, level)))
-        if not level:
-            return
-    raise Malformed(f"The request is nested deeper than {DEPTH} levels.")
+def _check_depth(body: bytes) -> None:
+    """In valid JSON: the brackets that are left of it vanish level by level, from the innermost."""
+    left = STRING.sub(b"", body).translate(SQUARE, NO_BRACKETS)
+    for _ in range(DEPTH):
+        left = left.replace(b"[]", b"")
+    if left:
+        raise Malformed(f"The request is nested deeper than {DEPTH} levels.")
 
 
-def _children(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        yield from value
-        yield from value.values()
-    elif isinstance(value, list):
-        yield from value
-
-
-def _check_text(text: str) -> None:
-    if text.isascii() and "\0" not in text:
-        return
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        raise Malformed("A text holds half of a character (a lone surrogate).") from error
-    if "\0" in text:
+def _check_escapes(text: str) -> None:
+    """In valid JSON with something else for escaped backslashes, so that each one left begins another escape."""
+    if HALF.search(text):
+        raise Malformed("A text holds half of a character (a lone surrogate).")
+    if "\\u0000" in text:
         raise Malformed("A text holds a NUL character.")
+
+
+def holds_more(values: Iterable[Any], most: int) -> bool:
+    """Whether these are more than that, with all that is within lists and objects."""
+    count, level = 0, list(islice(values, most + 1))
+    while level and count <= most:
+        count += len(level)
+        level = list(islice(chain.from_iterable(map(_inside, level)), most + 1))
+    return count > most
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

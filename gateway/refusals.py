@@ -6,7 +6,7 @@ from strawberry.types.graphql import OperationType
 
 from gateway.door import Busy
 from gateway.introspection import Closed
-from gateway.trust import Unknown, Untrusted
+from gateway.trust import Unknown, Unregistered, Untrusted
 from services.errors import BadUserInput, DeadlineExceeded, Forbidden, GatewayError, LimitReached
 from services.pace import TooFast
 
@@ -57,6 +57,7 @@ STATUS: Mapping[type[GatewayError], int] = {
     Untrusted: 403,
     Closed: 403,
     Unknown: 404,
+    Unregistered: 404,
     Busy: 429,
     TooFast: 429,
 }

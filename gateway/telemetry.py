@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import TYPE_CHECKING, Self
 
+import structlog
 from strawberry.types import ExecutionResult
 
 from gateway.answer import code_of
@@ -49,6 +50,16 @@ class Telemetry:
     def observing(self) -> Observing:
         """The same, for services."""
         return Observing(self.metrics, self.traces)
+
+    @contextmanager
+    def message(self, path: str, parent: str | None) -> Iterator[None]:
+        """An operation that is asked for over a WebSocket is answered within the block."""
+        if self.traces is None:
+            yield
+            return
+        with self.traces.message(path, parent) as span:
+            structlog.contextvars.bind_contextvars(trace_id=self.traces.id_of(span))
+            yield
 
     @contextmanager
     def operation(self) -> Iterator["About"]:

@@ -1,10 +1,11 @@
 """OpenTelemetry's traces, sent to a collector over OTLP."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from threading import Thread
 
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -39,14 +40,24 @@ class Traces:
         last.start()
         last.join(CLOSE_SECONDS)
 
-    @contextmanager
     def span(
         self, name: str, attributes: Attributes, *, kind: SpanKind = SpanKind.INTERNAL, parent: str | None = None
-    ) -> Iterator[trace.Span]:
+    ) -> AbstractContextManager[trace.Span]:
         """See `Tracer`; `parent` is the header of a caller whose trace this goes on with."""
-        context = self._context.extract({PARENT: parent}) if parent else None
+        return self._begun(name, self._context.extract({PARENT: parent}) if parent else None, kind, attributes)
+
+    def afresh(self, name: str, attributes: Attributes, cause: str | None) -> AbstractContextManager[trace.Span]:
+        """See `Tracer`."""
+        led = trace.get_current_span(self._context.extract({PARENT: cause or ""}, Context())).get_span_context()
+        links = [trace.Link(led)] if led.is_valid else []
+        return self._begun(name, Context(), SpanKind.CONSUMER, attributes, links)
+
+    @contextmanager
+    def _begun(
+        self, name: str, context: Context | None, kind: SpanKind, about: Attributes, links: Sequence[trace.Link] = ()
+    ) -> Iterator[trace.Span]:
         with self._tracer.start_as_current_span(
-            name, context, kind, attributes, record_exception=False, set_status_on_exception=False
+            name, context, kind, about, links, record_exception=False, set_status_on_exception=False
         ) as span:
             try:
                 yield span
@@ -59,6 +70,11 @@ class Traces:
         """The span of a request that is answered; `parent` as in `span`."""
         asked = {"http.request.method": method, "http.route": path}
         return self.span(f"{method} {path}", asked, kind=SpanKind.SERVER, parent=parent)
+
+    def message(self, path: str, parent: str | None) -> AbstractContextManager[trace.Span]:
+        """The span of an operation that is asked for over a WebSocket; `parent` is its handshake's."""
+        asked = {"network.protocol.name": "websocket", "http.route": path}
+        return self.span(f"WS {path}", asked, kind=SpanKind.SERVER, parent=parent)
 
     def id_of(self, span: trace.Span) -> str:
         """The number under which the collector knows the trace."""

@@ -1,16 +1,18 @@
 """Work that goes on without a request: durable jobs on the same PostgreSQL, at least once each."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
-from procrastinate import App, PsycopgConnector
+from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, UniqueViolation
 from procrastinate.jobs import Job, Status
 
+from services.observing import Attributes
 from services.storage.engine import Database
 
 LANES = 6
@@ -21,6 +23,10 @@ TICK = 5
 """Seconds after which it is looked again which copies are to go on."""
 BEHIND = -2
 """The priority of what no user waits for: all other jobs go first."""
+RECONNECT_SECONDS = 8.0
+"""The pool tries to connect ever more rarely; after this it gives up, and whoever comes next makes it begin anew."""
+CAUSE = "traceparent"
+"""W3C's name of what led to a job: among its arguments, and among a tracer's headers."""
 AGAIN_AFTER = 1.0
 """Seconds after which a worker that has lost the database tries to go on."""
 log = structlog.get_logger(__name__)
@@ -80,7 +86,11 @@ class Jobs:
 
     def __init__(self, database: Database, duties: Duties) -> None:
         self._duties = duties
-        self._app = App(connector=PsycopgConnector(conninfo=database.conninfo, min_size=1, max_size=6))
+        self._tracer = database.tracer
+        connector = PsycopgConnector(
+            conninfo=database.conninfo, min_size=1, max_size=6, reconnect_timeout=RECONNECT_SECONDS
+        )
+        self._app = App(connector=connector)
         self._register()
 
     @asynccontextmanager
@@ -104,6 +114,7 @@ class Jobs:
                     delete_jobs="successful",
                     update_heartbeat_interval=BEAT,
                     stalled_worker_timeout=DEAD_AFTER,
+                    worker_middleware=[self._watched],
                 )
             except (ConnectorException, OSError, TimeoutError) as error:
                 log.warning("the worker has lost the database", error=str(error))
@@ -111,7 +122,9 @@ class Jobs:
 
     async def work_off(self) -> None:
         """Do all that is due now, then return."""
-        await self._app.run_worker_async(wait=False, install_signal_handlers=False, listen_notify=False)
+        await self._app.run_worker_async(
+            wait=False, install_signal_handlers=False, listen_notify=False, worker_middleware=[self._watched]
+        )
 
     async def sync_soon(self, organization_id: str) -> None:
         """Order the synchronization of a directory; one that waits already will do."""
@@ -135,7 +148,7 @@ class Jobs:
         what = f"pull:{organization_id}:{module}"
         task = self._app.configure_task("pull", queueing_lock=what, lock=what, priority=BEHIND)
         with suppress(AlreadyEnqueued):
-            await task.defer_async(organization_id=organization_id, module=module)
+            await task.defer_async(organization_id=organization_id, module=module, **self._cause())
 
     async def refresh_soon(
         self, organization_id: str, module: str, record_id: str, since: datetime, at: datetime | None = None
@@ -148,7 +161,11 @@ class Jobs:
         task = self._app.configure_task("refresh", queueing_lock=what, lock=what, priority=-1, schedule_at=at)
         with suppress(AlreadyEnqueued):
             await task.defer_async(
-                organization_id=organization_id, module=module, record_id=record_id, since=since.isoformat()
+                organization_id=organization_id,
+                module=module,
+                record_id=record_id,
+                since=since.isoformat(),
+                **self._cause(),
             )
 
     async def retry_stalled(self) -> int:
@@ -167,7 +184,9 @@ class Jobs:
 
     async def _order(self, task: str, what: str, **arguments: str) -> None:
         try:
-            await self._app.configure_task(task, queueing_lock=f"{task}:{what}").defer_async(**arguments)
+            await self._app.configure_task(task, queueing_lock=f"{task}:{what}").defer_async(
+                **arguments, **self._cause()
+            )
         except AlreadyEnqueued:
             return
 
@@ -175,7 +194,37 @@ class Jobs:
         """One that is worked on already ends at once when it is ordered again; all other jobs go first."""
         task = self._app.configure_task("migrate", queueing_lock=f"migrate:{migration_id}:{lane}", priority=-1)
         with suppress(AlreadyEnqueued):
-            await task.defer_async(migration_id=migration_id, lane=lane)
+            await task.defer_async(migration_id=migration_id, lane=lane, **self._cause())
+
+    def _cause(self) -> Mapping[str, str]:
+        """What led to a job that is ordered now, for its span alone; `_task` keeps it from the work."""
+        outgoing = self._tracer.outgoing() if self._tracer else {}
+        return {CAUSE: outgoing[CAUSE]} if CAUSE in outgoing else {}
+
+    async def _watched(self, work: Callable[[], Awaitable[object]], context: JobContext, _worker: object) -> object:
+        """Do a job within a span of its own."""
+        if self._tracer is None:
+            return await work()
+        job = context.job
+        about: Attributes = {"gateway.job.kind": job.task_name, "gateway.job.attempt": job.attempts + 1}
+        cause = job.task_kwargs.get(CAUSE)
+        with self._tracer.afresh(f"job {job.task_name}", about, cause if isinstance(cause, str) else None) as span:
+            span.set_attribute("gateway.job.outcome", "failed")
+            done = await work()
+            span.set_attribute("gateway.job.outcome", "done")
+        return done
+
+    def _task(self, name: str) -> Callable[[Callable[..., Awaitable[None]]], object]:
+        """Like procrastinate's own, of work that is not told what led to it."""
+
+        def register(work: Callable[..., Awaitable[None]]) -> object:
+            async def task(**given: Any) -> None:
+                given.pop(CAUSE, None)
+                await work(**given)
+
+            return self._app.task(name=name)(task)
+
+        return register
 
     def _register(self) -> None:
         self._register_moves()
@@ -184,15 +233,15 @@ class Jobs:
         task, periodic = self._app.task, self._app.periodic
         duties = self._duties
 
-        @task(name="sync")
+        @self._task("sync")
         async def sync(organization_id: str) -> None:
             await duties.sync(organization_id)
 
-        @task(name="settle")
+        @self._task("settle")
         async def settle() -> None:
             await duties.settle()
 
-        @task(name="mail")
+        @self._task("mail")
         async def mail() -> None:
             await duties.mail()
 
@@ -218,7 +267,7 @@ class Jobs:
         task, periodic = self._app.task, self._app.periodic
         duties = self._duties
 
-        @task(name="migrate")
+        @self._task("migrate")
         async def migrate(migration_id: str, lane: int) -> None:
             if await duties.move(migration_id, lane):
                 await self._order_lane(migration_id, lane)
@@ -232,11 +281,11 @@ class Jobs:
         task, periodic = self._app.task, self._app.periodic
         duties = self._duties
 
-        @task(name="pull")
+        @self._task("pull")
         async def pull(organization_id: str, module: str) -> None:
             await duties.pull(organization_id, module)
 
-        @task(name="refresh")
+        @self._task("refresh")
         async def refresh(organization_id: str, module: str, record_id: str, since: str) -> None:
             moment = datetime.fromisoformat(since)
             if again_at := await duties.refresh(organization_id, module, record_id, moment):

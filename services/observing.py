@@ -25,6 +25,9 @@ class Tracer(Protocol):
     def span(self, name: str, attributes: Attributes) -> AbstractContextManager[Span]:
         """A span of the block; what begins within it belongs to it."""
 
+    def afresh(self, name: str, attributes: Attributes, cause: str | None) -> AbstractContextManager[Span]:
+        """A span of the block that begins a trace; `cause` is the `outgoing` of what led to it, if that is known."""
+
     def inner(self, name: str, attributes: Attributes) -> Span | None:
         """A span to be ended by hand; None outside of any other."""
 

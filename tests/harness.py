@@ -1,5 +1,6 @@
 """A gateway as tests use it: real PostgreSQL, the sandbox as Zoho, GraphQL over HTTP without a network."""
 
+import asyncio
 import fcntl
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
@@ -24,7 +25,7 @@ from gateway.settings import Jobs, Settings, Upstream
 from services.sandbox import Sandbox
 from services.sandbox.budget import Limits
 from services.sandbox.calls import fingerprint
-from tests.declared import undeclared
+from tests.declared import undeclared_in
 
 SEALING_KEY = "c2VhbGluZyBrZXkgb2YgdGhlIHRlc3RzLCAzMiBieXQ="
 PLENTY = Limits(minute=10**6, concurrent=1000, day=10**9, tokens_per_10_minutes=10**6)
@@ -85,14 +86,9 @@ class Gateway:
     settings: Settings
 
     async def ask(self, person: str | None, query: str, **variables: Any) -> dict[str, Any]:
-        """Post an operation as a demo person ("staff") or an address; the decoded answer, data and errors.
-
-        Whatever the test is about, the errors have to be among those that the schema declares.
-        """
+        """Post an operation as a demo person ("staff") or an address; the decoded answer, data and errors."""
         response = await self.post(person, {"query": query, "variables": variables})
         answer: dict[str, Any] = response.json()
-        left = undeclared(query, answer)
-        assert not left, left
         return answer
 
     async def post(self, person: str | None, body: Any, **headers: str) -> httpx.Response:
@@ -103,19 +99,30 @@ class Gateway:
     async def send(
         self, person: str | None, method: str, path: str, *, headers: Mapping[str, str] = {}, **more: Any
     ) -> httpx.Response:
-        """Any request as somebody."""
+        """Any request as somebody.
+
+        Whatever the test is about, the errors have to be among those that the schema declares.
+        """
         email = person and (person if "@" in person else f"{person}@demo.example")
         signed = {"Authorization": f"Bearer {self.token(email)}"} if email else {}
         reset = acting.set(email)
         try:
-            return await self.client.request(method, path, headers=signed | dict(headers), **more)
+            response = await self.client.request(method, path, headers=signed | dict(headers), **more)
         finally:
             acting.reset(reset)
+        left = undeclared_in(response) if path == "/graphql" else []
+        assert not left, left
+        return response
 
     def lose_database(self) -> None:
         """As if PostgreSQL had lost it."""
         url = make_url(self.environment()["GATEWAY_DATABASE_URL"])
         drop(url.set(database="postgres").render_as_string(hide_password=False), str(url.database))
+
+    def lose_table(self, name: str) -> None:
+        """As if a revision had forgotten it: an error that nobody foresaw."""
+        with psycopg.connect(self.environment()["GATEWAY_DATABASE_URL"], autocommit=True) as connection:
+            connection.execute(sql.SQL("ALTER TABLE {} RENAME TO lost").format(sql.Identifier(name)))
 
     def environment(self) -> dict[str, str]:
         """For a process on the same database."""
@@ -154,7 +161,7 @@ class Demo:
     @asynccontextmanager
     async def gateway(self) -> AsyncIterator[Gateway]:
         """A gateway on a copy of the demo's database and of its sandbox."""
-        with _database(self.server, self.template) as url:
+        with database(self.server, self.template) as url:
             sandbox = Sandbox.copy_of(self.sandbox, limits=PLENTY)
             async with running(_settings(url, self.sandbox.parent), sandbox) as gateway:
                 yield gateway
@@ -162,17 +169,17 @@ class Demo:
     @asynccontextmanager
     async def assembly(self) -> AsyncIterator[tuple[Assembly, Sandbox]]:
         """The services alone, as a worker has them, on copies likewise."""
-        with _database(self.server, self.template) as url:
+        with database(self.server, self.template) as url:
             sandbox = Sandbox.copy_of(self.sandbox, limits=PLENTY)
             async with assembled(_settings(url, self.sandbox.parent), sandbox.transport()) as assembly:
                 yield assembly, sandbox
 
 
 @asynccontextmanager
-async def running(settings: Settings, sandbox: Sandbox) -> AsyncIterator[Gateway]:
-    """A gateway on this sandbox until the block is left."""
+async def running(settings: Settings, sandbox: Sandbox, *, demo: bool = True) -> AsyncIterator[Gateway]:
+    """A gateway on this sandbox until the block is left; `demo`: it connects the demo's people if need be."""
     witness = Witness(sandbox)
-    app = create_app(settings, sandbox=sandbox, transport=witness)
+    app = create_app(settings, sandbox=sandbox if demo else None, transport=witness)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),
@@ -211,13 +218,26 @@ def drop(server: str, name: str) -> None:
 
 
 @contextmanager
-def _database(server: str, template: str) -> Iterator[str]:
+def database(server: str, template: str = "template0") -> Iterator[str]:
+    """The address of a database that is made of the template and dropped after the block."""
     name = f"{template}_{secrets.token_hex(4)}"
     _create(server, name, template)
     try:
         yield _conninfo(server, name)
     finally:
         drop(server, name)
+
+
+async def until(condition: Callable[[], object], seconds: float = 10) -> None:
+    """Wait for what happens meanwhile."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what is waited for rings no bell
+            await asyncio.sleep(0.005)
+
+
+async def struck(sandbox: Sandbox) -> None:
+    """Return when a call has met an ordered fault: it is at the sandbox, and unanswered if the fault delays it."""
+    await until(lambda: any(told["seen"] for told in sandbox.faults.listed()))
 
 
 async def set_up(demo: Demo) -> None:

@@ -53,26 +53,37 @@ class Ended(Exception):
         self.errors = errors
 
 
+class SignedOut(Ended):
+    """The ticket under which it began is good no longer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Live:
     """Executes operations over connections that stay open."""
 
     endpoint: Endpoint
     limits: Limits
+    strangers: Tally
+    """Sockets of people who have not signed in yet."""
     sockets: Tally
     operations: Tally
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is about to end; streams are cut then, for their clients to come back elsewhere."""
 
     async def answers(
-        self, operation: Operation, ticket: Ticket, *, allowed: Iterable[OperationType] = EVERYTHING
+        self,
+        operation: Operation,
+        ticket: Ticket,
+        *,
+        allowed: Iterable[OperationType] = EVERYTHING,
+        request_id: str | None = None,
     ) -> AsyncGenerator[Body, None]:
-        """The answers, one for a query or mutation; raises `Ended`.
+        """The answers, one for a query or mutation; raises `Ended`. `request_id` is the number it has already.
 
         For each event of a live operation the ticket is looked at again, and the operation executed anew for whoever
         the viewer is by then.
         """
-        request_id, began, given = uuid4().hex, monotonic(), 0
+        request_id, began, given = request_id or uuid4().hex, monotonic(), 0
         try:
             viewer, until = await self.endpoint.admit(ticket)
             with self.operations.one(viewer.id):
@@ -87,7 +98,8 @@ class Live:
         except GatewayError as error:
             if self.endpoint.telemetry is not None:
                 self.endpoint.telemetry.failed([error.code])
-            raise Ended([body_of(error)]) from error
+            ended = SignedOut if isinstance(error, Unauthenticated) else Ended
+            raise ended([body_of(error)]) from error
         except (Ended, asyncio.CancelledError, GeneratorExit):
             raise
         except Exception as error:

@@ -15,6 +15,7 @@ def live_on(endpoint: Endpoint, limits: Limits) -> Live:
     return Live(
         endpoint,
         limits,
+        strangers=Tally(limits.strangers, "connections of people who have not signed in"),
         sockets=Tally(limits.sockets_per_user, "connections"),
         operations=Tally(limits.operations_per_user, "operations"),
     )

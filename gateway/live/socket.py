@@ -5,19 +5,22 @@ https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing, suppress
+from contextlib import AbstractContextManager, aclosing, nullcontext, suppress
 from enum import IntEnum
 from typing import Annotated, Any
 from uuid import uuid4
 
 import msgspec
+import structlog
 from msgspec import Meta, Struct
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from gateway.answer import internal
+from gateway.door import EVERYONE
 from gateway.endpoint import ORGANIZATION_HEADER, Ticket
-from gateway.live.operations import Ended, Live
+from gateway.live.operations import Ended, Live, SignedOut
 from gateway.operation import Malformed, Operation, decoded
+from gateway.request_id import PARENT
 from services.errors import GatewayError, Unauthenticated
 
 PROTOCOL = "graphql-transport-ws"
@@ -32,6 +35,8 @@ class Code(IntEnum):
     TRY_AGAIN_LATER = 1013
     MALFORMED = 4400
     UNAUTHORIZED = 4401
+    FORBIDDEN = 4403
+    """Come back with another token; clients do so by themselves."""
     NO_COMMON_PROTOCOL = 4406
     INITIALISATION_TIMEOUT = 4408
     SUBSCRIBER_ALREADY_EXISTS = 4409
@@ -44,7 +49,7 @@ class Close(Exception):
     def __init__(self, code: Code, reason: str) -> None:
         super().__init__(reason)
         self.code = code
-        self.reason = reason.encode()[:REASON_BYTES].decode(errors="ignore")
+        self.reason = reason
 
 
 class Init(Struct, tag_field="type", tag="connection_init"):
@@ -109,9 +114,10 @@ class Socket:
             await self._end_all()
 
     async def _talk(self) -> None:
-        ticket = await self._initialised()
         try:
-            viewer, _ = await self._live.endpoint.admit(ticket)
+            with self._live.strangers.one(EVERYONE):
+                ticket = await self._initialised()
+                viewer, _ = await self._live.endpoint.admit(ticket)
             with self._live.sockets.one(viewer.id):
                 await self._send("connection_ack")
                 async with aclosing(self._messages()) as messages:
@@ -156,18 +162,31 @@ class Socket:
                 operation.cancel()
 
     async def _operate(self, key: str, operation: Operation, ticket: Ticket) -> None:
-        """Send all answers. The id is free again before the client learns that the operation is over."""
-        with suppress(WebSocketDisconnect):
+        """Send all answers. The id is free again before the client learns that the operation is over.
+
+        A ticket that is good no longer is the whole socket's: clients open another one, and go on with the operation.
+        """
+        request_id = uuid4().hex
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        with suppress(WebSocketDisconnect), self._watched():
             try:
-                async with aclosing(self._live.answers(operation, ticket)) as answers:
+                async with aclosing(self._live.answers(operation, ticket, request_id=request_id)) as answers:
                     async for body in answers:
                         await self._send("next", id=key, payload=body)
+            except SignedOut as out:
+                await self._close(Code.FORBIDDEN, out.errors[0]["message"])
             except Ended as ended:
                 del self._operations[key]
                 await self._send("error", id=key, payload=ended.errors)
             else:
                 del self._operations[key]
                 await self._send("complete", id=key)
+
+    def _watched(self) -> AbstractContextManager[None]:
+        telemetry = self._live.endpoint.telemetry
+        if telemetry is None:
+            return nullcontext()
+        return telemetry.message(self._socket.url.path, self._socket.headers.get(PARENT))
 
     async def _messages(self) -> AsyncGenerator[Incoming, None]:
         while (received := await self._socket.receive())["type"] != "websocket.disconnect":
@@ -180,8 +199,9 @@ class Socket:
         await self._socket.send_text(msgspec.json.encode({"type": kind, **given}).decode())
 
     async def _close(self, code: Code, reason: str) -> None:
+        cut = reason.encode()[:REASON_BYTES].decode(errors="ignore")
         with suppress(RuntimeError, WebSocketDisconnect):  # the client was faster
-            await self._socket.close(code, reason)
+            await self._socket.close(code, cut)
 
     async def _end_all(self) -> None:
         running = list(self._operations.values())

@@ -5,7 +5,7 @@ https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md (distinct conne
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from typing import Any
 
 import msgspec
@@ -28,15 +28,18 @@ COMPLETE = b"event: complete\ndata:\n\n"
 async def streamed(request: Request, live: Live) -> Response:
     """The answers to a request, or the coded refusal of one that cannot be executed for this caller."""
     ticket = Ticket.of(request.headers)
+    door = live.endpoint.door
     try:
-        live.endpoint.check_sender(request)
-        await live.endpoint.admit(ticket)
-        operation = await live.endpoint.operation(request)
+        with door.anybody() if door else nullcontext():
+            live.endpoint.check_sender(request)
+            await live.endpoint.admit(ticket)
+            operation = await live.endpoint.operation(request)
     except GatewayError as error:
         if live.endpoint.telemetry is not None:
             live.endpoint.telemetry.failed([error.code])
         return refused(error, status=STATUS.get(type(error)))
-    answers = live.answers(operation, ticket, allowed=ALLOWED[request.method] | {OperationType.SUBSCRIPTION})
+    allowed = ALLOWED[request.method] | {OperationType.SUBSCRIPTION}
+    answers = live.answers(operation, ticket, allowed=allowed, request_id=request.state.request_id)
     head = HEADERS | {"X-Accel-Buffering": "no"}
     return StreamingResponse(_events(answers, live), headers=head, media_type=EVENTS)
 

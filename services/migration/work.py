@@ -3,7 +3,8 @@
 A lane holds its item's row until the transaction ends that moves the member; whoever dies lets it go as it was.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import random
 from time import monotonic
@@ -12,7 +13,7 @@ from typing import Any
 import structlog
 from sqlalchemy import and_, exists, or_
 from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.candidates import Reason
@@ -23,9 +24,10 @@ from services.migration.closing import shut
 from services.migration.moves import Job, Superseded
 from services.migration.states import ItemState, State, Step
 from services.migration.values import Purpose
+from services.observing import Attributes
 from services.policy import Product, Viewer
 from services.storage.engine import Database, first
-from services.storage.models import Connection, now
+from services.storage.models import Connection
 from services.storage.rollout import Migration, MigrationItem
 
 log = structlog.get_logger(__name__)
@@ -119,12 +121,24 @@ class Work:
         return taken is not None
 
     async def _settle(self, session: AsyncSession, job: Job, item: MigrationItem) -> None:
-        try:
-            await self._moves[job.purpose](session, job, item)
-        except (Conflict, Superseded):
-            raise
-        except GatewayError as error:
-            self._put_off(item, error)
+        with self._watched(job, item):
+            try:
+                await self._moves[job.purpose](session, job, item)
+            except (Conflict, Superseded):
+                raise
+            except GatewayError as error:
+                self._put_off(item, error)
+
+    @contextmanager
+    def _watched(self, job: Job, item: MigrationItem) -> Iterator[None]:
+        """A span that ends with what has become of the item."""
+        if (tracer := self._database.tracer) is None:
+            yield
+            return
+        about: Attributes = {"gateway.migration.purpose": job.purpose, "gateway.migration.attempt": item.attempts + 1}
+        with tracer.span("move member", about) as span:
+            yield
+            span.set_attribute("gateway.migration.outcome", item.state)
 
     def _put_off(self, item: MigrationItem, error: GatewayError) -> None:
         """Later once more, or never. A spent budget is nobody's failure, however often it is met."""
@@ -178,7 +192,7 @@ async def _take(session: AsyncSession, migration_id: str, number: int | None) ->
         .join(Migration, col(Migration.id) == col(MigrationItem.migration_id))
         .where(
             MigrationItem.migration_id == migration_id,
-            MigrationItem.due_at <= now(),
+            MigrationItem.due_at <= func.now(),
             or_(pending, and_(going_on, _consented_since())),
         )
         .order_by(col(MigrationItem.position))

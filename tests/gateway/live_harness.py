@@ -11,6 +11,7 @@ import httpx
 import psycopg
 import strawberry
 import uvicorn
+from starlette.applications import Starlette
 from strawberry.types import Info
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
@@ -25,11 +26,18 @@ from schema.permissions import Epilogue, Permission
 from services.errors import NotFound
 from services.events import Events, notify
 from services.storage.engine import Database
+from tests.declared import undeclared
 from tests.harness import Gateway
 
 PROTOCOL = "graphql-transport-ws"
 PATIENCE = 10.0
 ADMINISTRATORS_ONLY = "migration.view"
+DECLARED = {
+    **dict.fromkeys(("name", "shout", "seen", "count"), frozenset[str]()),
+    "confidential": frozenset({"FORBIDDEN"}),
+    "fails": frozenset({"NOT_FOUND"}),
+}
+"""What may come of the fields below."""
 SEEN = "subscription ($topic: String!) { seen(topic: $topic) { what by administers } }"
 
 
@@ -149,15 +157,24 @@ class Client:
     """Speaks graphql-transport-ws, or nonsense."""
 
     socket: ClientConnection
+    queries: dict[str, str] = field(default_factory=dict)
+    """What was subscribed to, by its id."""
 
     async def say(self, kind: str, **fields: Any) -> None:
         await self.socket.send(json.dumps({"type": kind, **fields}))
 
     async def subscribe(self, key: str, query: str, **variables: Any) -> None:
+        self.queries[key] = query
         await self.say("subscribe", id=key, payload={"query": query, "variables": variables})
 
     async def hear(self) -> dict[str, Any]:
-        return json.loads(await asyncio.wait_for(self.socket.recv(), PATIENCE))
+        """The next message; its errors have to be among those that may come of what was subscribed to."""
+        message: dict[str, Any] = json.loads(await asyncio.wait_for(self.socket.recv(), PATIENCE))
+        payload = message.get("payload") or {}
+        answer = {"errors": payload} if message["type"] == "error" else payload
+        left = undeclared(self.queries.get(message.get("id", "")), answer, DECLARED)
+        assert not left, left
+        return message
 
     async def closed(self) -> tuple[int, str]:
         """The code and reason with which the server closes, after whatever else it says."""
@@ -180,22 +197,31 @@ async def served(gateway: Gateway, limits: Live, http: Http = Http()) -> AsyncIt
     schema = schema_on(events, left)
     state.endpoint = replace(state.endpoint, schema=schema, plans=Plans(schema), limits=http)
     state.live = live_on(state.endpoint, limits)
-    config = configured(gateway.app, http)
-    config.lifespan = "off"
     await _connected(events)
-    with listening("127.0.0.1", 0) as listener:
+    try:
+        async with serving(gateway.app, http) as port:
+            yield Server(gateway, database, f"http://127.0.0.1:{port}", left)
+    finally:
+        await events.aclose()
+        await database.close()
+
+
+@asynccontextmanager
+async def serving(app: Starlette, http: Http, port: int = 0) -> AsyncIterator[int]:
+    """An application that has started already under uvicorn, and its port; streams break off at the end."""
+    config = configured(app, http)
+    config.lifespan = "off"
+    with listening("127.0.0.1", port) as listener:
         server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        running = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             while not server.started:  # noqa: ASYNC110 - uvicorn has no other sign
                 await asyncio.sleep(0.01)
-            yield Server(gateway, database, f"http://127.0.0.1:{listener.getsockname()[1]}", left)
+            yield listener.getsockname()[1]
         finally:
-            state.live.leaving.set()
+            app.state.live.leaving.set()
             server.should_exit = True
-            await serving
-            await events.aclose()
-            await database.close()
+            await running
 
 
 async def _connected(events: Events) -> None:

@@ -21,6 +21,7 @@ from services.sandbox import records as kept
 from services.sandbox.stamps import written
 from services.sandbox.store import Assignment, Record
 from services.storage.engine import Database
+from tests.declared import undeclared
 from tests.harness import Gateway
 
 WATCH = """
@@ -39,6 +40,7 @@ class Watcher:
 
     events: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
     ended: list[dict[str, Any]] = field(default_factory=list)
+    undeclared: list[tuple[str, str]] = field(default_factory=list)
 
     async def next(self) -> dict[str, Any]:
         body = await asyncio.wait_for(self.events.get(), PATIENCE)
@@ -76,6 +78,7 @@ class Scene:
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        assert watcher.undeclared == []
 
     def _listening(self) -> int:
         events = self.gateway.app.state.endpoint.services.events
@@ -112,8 +115,10 @@ async def _watch(live: Live, operation: Operation, ticket: Ticket, watcher: Watc
     try:
         async with aclosing(live.answers(operation, ticket)) as answers:
             async for body in answers:
+                watcher.undeclared += undeclared(operation.query, body)
                 watcher.events.put_nowait(body)
     except Ended as ended:
+        watcher.undeclared += undeclared(operation.query, {"errors": ended.errors})
         watcher.ended = ended.errors
 
 

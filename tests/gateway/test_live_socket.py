@@ -255,13 +255,13 @@ async def test_what_happens_faster_than_the_client_is_told_is_told_once(live: Se
         assert len(heard) < 15
 
 
-async def test_an_operation_ends_when_the_token_does_even_if_nothing_happens(live: Server, topic: str) -> None:
+async def test_a_socket_is_closed_for_the_client_to_come_back_when_the_token_of_its_operation_ends(
+    live: Server, topic: str
+) -> None:
     leeway = 30
     async with live.signed_in("staff", lifetime=2 - leeway) as client:
         await watching(client, topic)
-        message = await client.hear()
-        assert (message["type"], code_of(message)) == ("error", "UNAUTHENTICATED")
-        assert message["payload"][0]["extensions"]["reason"] == "EXPIRED_TOKEN"
+        assert await client.closed() == (4403, "The token is not valid.")
     await live.until_left(topic)
 
 
@@ -290,8 +290,7 @@ async def test_each_event_is_seen_with_the_rights_of_its_moment(demo: Demo, topi
             assert second["payload"][0]["extensions"]["required"] == ADMINISTRATORS_ONLY
             await live.change("UPDATE members SET status = 'inactive'")
             await live.tell(topic, "again")
-            message = await client.hear()
-            assert (message["type"], code_of(message)) == ("error", "UNAUTHENTICATED")
+            assert (await client.closed())[0] == 4403
 
 
 async def test_a_socket_outlives_the_patience_for_the_heads_of_requests_and_ends_with_the_server(

@@ -11,7 +11,8 @@ import pytest
 
 from gateway.media import wants_events
 from gateway.settings import Http, Live
-from tests.gateway.live_harness import PATIENCE, SEEN, Server, served, streaming
+from tests.declared import undeclared
+from tests.gateway.live_harness import DECLARED, PATIENCE, SEEN, Server, served, streaming
 from tests.harness import Demo
 
 LIMITS = Live(operations_per_user=2, pause_seconds=0.05, silence_seconds=0.1)
@@ -30,9 +31,13 @@ def topic() -> str:
 
 
 async def read(response: httpx.Response) -> list[tuple[str, Any]]:
-    """All (event, data) of a stream that ends."""
+    """All (event, data) of a stream that ends; its errors have to be among those that may come of what was asked."""
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
-    return [event async for event in events(response)]
+    heard = [event async for event in events(response)]
+    query = json.loads(response.request.content)["query"] if response.request.content else None
+    left = [found for _, body in heard for found in undeclared(query, body or {}, DECLARED)]
+    assert not left, left
+    return heard
 
 
 async def events(response: httpx.Response) -> AsyncIterator[tuple[str, Any]]:

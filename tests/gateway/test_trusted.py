@@ -26,7 +26,12 @@ def file(room: Path) -> Path:
 
 def sent(key: str) -> list[dict[str, Any]]:
     """The ways in which clients name a document."""
-    return [{"documentId": key}, {"id": key}, {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": key}}}]
+    return [
+        {"documentId": key},
+        {"doc_id": key},
+        {"id": key},
+        {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": key}}},
+    ]
 
 
 async def test_a_document_that_was_taken_in_is_executed_by_its_id(own_gateway: Gateway, file: Path) -> None:
@@ -42,6 +47,13 @@ async def test_a_document_that_was_taken_in_is_executed_by_its_id(own_gateway: G
     assert json.dumps(ANSWER, separators=(",", ":")) in streamed.text
     other = await own_gateway.post("staff", {"documentId": ID, "query": "{ viewer { id } }"})
     assert other.status_code == 400
+
+
+async def test_clients_that_fall_back_are_told_so_by_the_message_they_know(own_gateway: Gateway) -> None:
+    named = {"extensions": {"persistedQuery": {"version": 1, "sha256Hash": ID}}}
+    unknown = await own_gateway.post("staff", named)
+    assert (unknown.status_code, unknown.json()["errors"][0]["message"]) == (404, "PersistedQueryNotFound")
+    assert (await own_gateway.post("staff", named | {"query": QUERY})).json() == ANSWER
 
 
 async def test_where_only_trusted_documents_run_nothing_else_does(own_gateway: Gateway, file: Path) -> None:
