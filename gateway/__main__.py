@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
-from gateway.console import fail, on_database, read_settings
+from gateway.console import CannotStart, fail, on_database, read_settings
 from gateway.documents import documents
 from gateway.settings import Settings
 
@@ -41,13 +41,9 @@ Answer = TypeVar("Answer")
 @cli.command()
 def serve() -> None:
     """Serve GraphQL; with the sandbox as Zoho unless GATEWAY_ZOHO__CLIENT_ID is set."""
-    from gateway.listening import CannotListen
     from gateway.serving import serve as run
 
-    try:
-        run(read_settings())
-    except CannotListen as error:
-        fail(str(error))
+    run(read_settings())
 
 
 @cli.command()
@@ -368,5 +364,13 @@ def _print_link(begin: Callable[["Consents"], Awaitable[str]]) -> None:
         fail(" ".join(filter(None, (error.message, error.hint))))
 
 
+def main() -> None:
+    """Run a command; what keeps it from its work is said in words."""
+    try:
+        cli()
+    except CannotStart as error:
+        sys.exit(str(error))
+
+
 if __name__ == "__main__":
-    cli()
+    main()

@@ -6,8 +6,12 @@ from math import ceil
 from typing import Any
 
 import msgspec
+import psycopg
 import structlog
 from graphql import GraphQLError
+from psycopg_pool import PoolTimeout
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolEmpty
 from starlette.responses import Response
 from strawberry.types import ExecutionResult
 
@@ -24,7 +28,13 @@ STATUS = {
 }
 """The status of a request that failed before execution, by error code; 401 and 400 otherwise."""
 HEADERS = {"Cache-Control": "no-store"}
+AWAY = (OperationalError, InterfaceError, PoolEmpty, PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError)
+"""How the database says that it cannot be reached, has no room, or has given up."""
 TOO_DEEP = BadUserInput("The operation is nested too deeply.")
+
+
+class Away(GatewayError):
+    """The gateway's own records cannot be reached at the moment. Try again shortly, a write under its same key."""
 
 
 def answered(result: ExecutionResult, accepted: str, request_id: str) -> Response:
@@ -59,7 +69,9 @@ def refused(error: GatewayError, *, accepted: str = media.JSON, status: int | No
 
 def status_of(error: GatewayError) -> int:
     """The HTTP status of a request that failed before execution."""
-    return 401 if isinstance(error, Unauthenticated) else STATUS.get(error.code, 400)
+    if isinstance(error, Unauthenticated):
+        return 401
+    return 503 if isinstance(error, Away) else STATUS.get(error.code, 400)
 
 
 def published(error: GraphQLError, request_id: str) -> dict[str, Any]:
@@ -73,7 +85,10 @@ def published(error: GraphQLError, request_id: str) -> dict[str, Any]:
 
 
 def internal(error: BaseException, request_id: str, path: Sequence[str | int] | None = None) -> GatewayError:
-    """The mask over an error nobody foresaw; the log has the rest under the same request id."""
+    """The mask over an error of ours; the log has the rest under the same request id."""
+    if isinstance(error, AWAY):
+        log.warning("the database does not answer", request_id=request_id, path=path, error=str(error))
+        return Away(requestId=request_id, retryAfter=1)
     log.error("unforeseen error", request_id=request_id, path=path, exc_info=error)
     return GatewayError("Something went wrong on our side.", requestId=request_id)
 

@@ -17,6 +17,7 @@ from gateway.migrating import Migrating, kept_going, migrating
 from gateway.recording import Recording, copy_of
 from gateway.settings import Records, Settings, Upstream
 from gateway.settling import settle_uncertain
+from gateway.upgrading import upgraded
 from schema.permissions import PERMISSIONS
 from services import Services
 from services.audit import Audit
@@ -82,7 +83,7 @@ async def assembled(
         raise ValueError("the settings are not complete")
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(database_of(settings, tracer=observing.tracer))
-        await database.upgrade()
+        await upgraded(database)
         credentials = Credentials(database, Seal(settings.keys))
         authorization = Authorization(credentials, zoho.client_id, zoho.client_secret.get_secret_value())
         budget = await stack.enter_async_context(_budget(settings))

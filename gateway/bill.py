@@ -4,16 +4,18 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from gateway.cost import Costs, Sizes
+from gateway.cost import Costs, Sizes, Weights
 from gateway.operation import Operation
 from schema import schema
-from schema.limits import UNPAGED
+from schema.limits import OTHERWISE, PAGE, UNPAGED, weights
 from services import Services
 from services.errand import Errand
 from services.errors import CostExceeded, Forbidden
 from services.policy import AccessKind, Product, Viewer
 
-COSTS = Costs(schema._schema, Sizes(unpaged=UNPAGED))  # noqa: SLF001  # Strawberry gives no other way to it
+PUBLISHED = schema._schema  # noqa: SLF001  # Strawberry gives no other way to it
+SIZES = Sizes(page=PAGE, unpaged=UNPAGED, otherwise=OTHERWISE)
+COSTS = Costs(PUBLISHED, SIZES, Weights(fields=weights(PUBLISHED)))
 
 
 async def bill(services: Services, errand: Errand, operation: Operation) -> dict[str, Any]:

@@ -19,7 +19,7 @@ INTRODUCTION = """# Configuration
 <!-- Written by `python -m gateway configuration`; change gateway/settings.py instead. -->
 
 All settings are environment variables, checked once at start; `python -m gateway doctor` tries them. A list is written
-as `a, b`. A bad value, and a name within one of these groups that is not known, ends the start and is named. *Needed*
+as `a, b`. A bad value, and a name that begins with GATEWAY_ and is not here, end the start and are named. *Needed*
 settings are needed where anything of their group is set."""
 HEAD = "| Variable | Default | Meaning |\n|---|---|---|"
 
@@ -36,6 +36,14 @@ def reference() -> str:
             told = cleandoc(group.__doc__ or "")
             parts.append(_section(name, told, [*_lines(group, f"{PREFIX}{name.upper()}__")]))
     return "\n\n".join(parts) + "\n"
+
+
+def names() -> Iterator[str]:
+    """Every environment variable that sets something."""
+    for name, field in Settings.model_fields.items():
+        variable = _variable(PREFIX, name, field)
+        inner = getattr(_group(field), "model_fields", None)
+        yield from (f"{variable}__{one.upper()}" for one in inner) if inner else variable.split("` or `")
 
 
 def _section(name: str, told: str, lines: list[str]) -> str:

@@ -1,17 +1,24 @@
 """What every command does: read the settings, reach the database, say what is wrong."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+import os
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from difflib import get_close_matches
 from typing import NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
 
 from gateway import logs
+from gateway.configuration import PREFIX, names
 from gateway.settings import Settings
 from services.errors import GatewayError
 
 Answer = TypeVar("Answer")
+
+
+class CannotStart(RuntimeError):
+    """The process cannot do its work; the message says why, for operators."""
 
 
 def on_database(work: Callable[[Settings], Coroutine[None, None, Answer]]) -> Answer:
@@ -27,12 +34,24 @@ def on_database(work: Callable[[Settings], Coroutine[None, None, Answer]]) -> An
 
 def read_settings(*, quiet: bool = False) -> Settings:
     """The settings, and logging as they say, or errors only; a mistake in them ends the command and is named."""
+    if unknown := list(_unknown(os.environ)):
+        fail("\n".join(unknown))
     try:
         settings = Settings()
     except ValidationError as error:
         fail("\n".join(_explained(error)))
     logs.configure(settings.logs.model_copy(update={"level": "error"}) if quiet else settings.logs)
     return settings
+
+
+def _unknown(variables: Iterable[str]) -> Iterator[str]:
+    """What to say of each that looks like a setting and is none; pydantic reads over them."""
+    known = set(names())
+    groups = {name.partition("__")[0] for name in known}  # as JSON
+    for name in sorted(variables):
+        if name.upper().startswith(PREFIX) and name.upper() not in known | groups:
+            nearest = get_close_matches(name.upper(), known, n=1, cutoff=0)[0]
+            yield f"{name}: there is no such setting; the nearest is {nearest}. docs/configuration.md has them all."
 
 
 def _explained(error: ValidationError) -> list[str]:

@@ -17,6 +17,7 @@ from gateway.authentication import Keys
 from gateway.demo import completed, open_sandbox
 from gateway.serving import with_database
 from gateway.settings import Settings
+from gateway.upgrading import GO_BACK, NEWER
 from services.credentials import Ownership
 from services.errors import GatewayError
 from services.policy import Product
@@ -25,6 +26,7 @@ from services.storage.engine import Database
 from services.storage.sealing import Unsealable
 from services.upstream.envelopes import Envelope
 
+UPGRADE = "Bring its schema up to date: python -m gateway upgrade"
 CLOCKS = timedelta(seconds=5)
 """Clocks further apart than this refuse each other's tokens sooner or later."""
 PROBES: Mapping[Product, tuple[str, Callable[[bytes], Any]]] = {
@@ -83,7 +85,8 @@ async def _database(settings: Settings) -> Finding:
             told = str(getattr(error, "orig", None) or error).splitlines()[0]
             return Finding("database", False, told, "Check DATABASE_URL and that PostgreSQL answers there.")
         except CommandError as error:
-            return Finding("database", False, str(error), "Bring its schema up to date: python -m gateway upgrade")
+            newer = await database.is_current()  # where replicas are replaced, it is for the old ones
+            return Finding("database", False, NEWER if newer else str(error), GO_BACK if newer else UPGRADE)
     return Finding("database", True, f"PostgreSQL {version}, schema up to date")
 
 

@@ -46,7 +46,8 @@ GRACE_SECONDS = 2.0
 """What services have beyond the deadline to say themselves that it has passed."""
 LENGTH_DIGITS = 18
 """Longer numbers are too large whatever they are."""
-ALLOWED = {"GET": {OperationType.QUERY}, "POST": {OperationType.QUERY, OperationType.MUTATION}}
+SAFE = {OperationType.QUERY}
+ALLOWED = {"GET": SAFE, "HEAD": SAFE, "POST": SAFE | {OperationType.MUTATION}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Endpoint:
             return refused(Unacceptable(), status=406)
         try:
             with self.door.anybody() if self.door else nullcontext():
-                return await self._answer(request, accepted)
+                return await self._bounded(request, accepted)
         except GatewayError as error:
             response = refused(error, accepted=accepted, status=STATUS.get(type(error)))
             if self.telemetry is not None:
@@ -101,6 +102,14 @@ class Endpoint:
         """Whether a browser wants the page to try queries on, and there is one."""
         asks = "query" in request.query_params or not media.wants_page(request.headers.get("accept"))
         return bool(self.limits.graphiql) and request.method == "GET" and not asks
+
+    async def _bounded(self, request: Request, accepted: str) -> Response:
+        """The answer; what is to be done before and after an operation ends in time as well."""
+        try:
+            async with asyncio.timeout(self.limits.deadline_seconds + 2 * GRACE_SECONDS):
+                return await self._answer(request, accepted)
+        except TimeoutError as error:
+            raise DeadlineExceeded from error
 
     async def _answer(self, request: Request, accepted: str) -> Response:
         began = monotonic()
@@ -122,7 +131,7 @@ class Endpoint:
         """
         if is_foreign(request.headers, self.limits.origins):
             raise ForeignPage(hint="The operator allows origins by GATEWAY_HTTP__ORIGINS.")
-        if request.method == "GET" and not self.limits.get:
+        if request.method != "POST" and not self.limits.get:
             raise NoGet
 
     async def resolved(self, operation: Operation) -> Operation:
@@ -146,7 +155,7 @@ class Endpoint:
 
     async def operation(self, request: Request) -> Operation:
         """What a request asks for; raises `BadUserInput` or `LimitReached`."""
-        if request.method == "GET":
+        if request.method != "POST":
             return Operation.from_parameters(_single(request))
         if not _is_json(request.headers):
             raise Unsupported

@@ -6,11 +6,12 @@ from typing import Any
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType, parse
 
-from gateway.cost import Estimate, Lookup, Sizes, Weights, compiled
+from gateway.cost import MOST_UNKNOWN, Estimate, Lookup, Sizes, TooManyUnknown, Weights, compiled
 from gateway.measures import Measures, TooManyWays, has_more_tokens, measured
+from gateway.operation import holds_more
 from gateway.plans.lately import Lately
 from gateway.settings import Limits
-from services.errors import CostExceeded
+from services.errors import BadUserInput, CostExceeded
 
 CHARACTERS = 4_000_000
 """Of all documents that are remembered together."""
@@ -32,6 +33,10 @@ class Excess:
         return CostExceeded(message, hint=self.hint, limit=self.limit, value=self.value, allowed=self.allowed)
 
 
+class NoSuchOperation(BadUserInput):
+    """There is no such operation in the query."""
+
+
 Told = tuple[str, Callable[[Measures], int], str, str]
 MEASURED: tuple[Told, ...] = (
     ("depth", lambda one: one.size.depth, "is {} fields deep", "Ask for what lies deeper in an operation of its own."),
@@ -41,23 +46,36 @@ MEASURED: tuple[Told, ...] = (
     ("directives", lambda one: one.directives, "has {} directives", "Put one on a fragment instead of on each field."),
     ("name_characters", lambda one: one.longest_name, "has a name of {} characters", "Use shorter aliases."),
     ("values", lambda one: one.values, "has {} values", "Give long lists and large inputs in variables."),
+    ("entries", lambda one: one.entries, "has an object of {} entries", "Give large inputs in variables."),
     (
         "repetitions",
-        lambda one: one.size.repetitions,
-        "repeats fields so that {} pairs have to be compared",
-        "Name each field once in one place.",
+        lambda one: one.repetitions,
+        "repeats fields and spreads fragments so that {} pairs have to be compared",
+        "Name each field once in one place, and use fewer fragments there.",
     ),
+    ("operations", lambda one: one.operations, "is one of {} in its document", "Send it in a document of its own."),
 )
-POINTS = ("points", "may ask for {} objects", "Ask for fewer rows with `first`, or for less of each row.")
+POINTS = ("points", "may take {} points", "Ask for fewer rows with `first`, or for less of each row.")
 CALLS = ("calls", "may take {} calls to the products", "Ask for fewer rows, or leave out what takes a look-up of each.")
+
+
+UNKNOWN = Excess(
+    "unknown_fields",
+    MOST_UNKNOWN + 1,
+    MOST_UNKNOWN,
+    "asks for {} fields or more that there are not",
+    "Compare it with the schema.",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """An operation of a document. Of one that cannot be read, or is not there, nothing is known."""
+    """An operation of a document. Of one that cannot be read nothing is known."""
 
+    missing: bool = False
+    """Whether the document has no such operation."""
     document: DocumentNode | None = None
-    operation: OperationDefinitionNode | None = None
+    """Of a live operation; of the others what was counted is enough."""
     measures: Measures | None = None
     excess: Excess | None = None
     points: Estimate | None = None
@@ -76,7 +94,7 @@ class Examined:
     @property
     def live(self) -> bool:
         """Whether its answers go on."""
-        return self.operation is not None and self.operation.operation is OperationType.SUBSCRIPTION
+        return self.document is not None
 
 
 class Examination:
@@ -88,12 +106,13 @@ class Examination:
         limits: Limits,
         *,
         sizes: Sizes = Sizes(),  # noqa: B008
+        points: Mapping[str, Lookup] = {},
         calls: Mapping[str, Lookup] = {},
         most: int = 1000,
     ) -> None:
-        """`calls`: which fields take calls to the products."""
+        """`points`: which fields count beside their objects; `calls`: which take calls to the products."""
         self._schema, self._limits, self._sizes = schema, limits, sizes
-        self._calls = Weights(0, calls)
+        self._weights = Weights(1, points), Weights(0, calls)
         self._known: Lately[Examined] = Lately(most, CHARACTERS)
 
     def examined(self, query: str, name: str | None) -> Examined:
@@ -101,14 +120,16 @@ class Examination:
         known = self._known.get((query, name))
         if known is None:
             known = self._examined(query, name)
-            if known.document is not None:
+            if known.measures is not None:
                 self._known.put((query, name), known, len(query))
         return known
 
     def check(self, one: Examined, variables: Mapping[str, Any] | None) -> None:
-        """Raise `CostExceeded` for an operation that is, or asks for, more than it may."""
-        if one.excess:
-            raise one.excess.error()
+        """Raise `CostExceeded` for an operation that is, or asks for, more than it may, `NoSuchOperation` for none."""
+        if one.missing:
+            raise NoSuchOperation(field=["operationName"])
+        if excess := one.excess or self._held(variables):
+            raise excess.error()
         for (limit, told, hint), estimate in ((POINTS, one.points), (CALLS, one.calls)):
             allowed = getattr(self._limits, limit)
             if estimate and (value := estimate(variables or {}).points) > allowed:
@@ -120,14 +141,15 @@ class Examination:
         try:
             document = parse(query)
             operation = _chosen(document, name)
-            measures = measured(document, operation) if operation else None
+            return self._limited(document, operation) if operation else Examined(missing=True)
         except GraphQLError:
             return Examined()
         except RecursionError:
             return Examined(excess=_depth(self._limits.depth))
-        except TooManyWays:
+        except TooManyUnknown:
+            return Examined(excess=UNKNOWN)
+        except (TooManyWays, CostExceeded):
             return Examined(excess=_ways(self._limits.fields))
-        return self._limited(document, operation, measures) if operation and measures else Examined(document)
 
     def _long(self, query: str) -> Excess | None:
         """What is wrong with the text, before it is read."""
@@ -136,11 +158,18 @@ class Examination:
             return Excess("characters", length, most, "has {} characters", "Give large inputs in variables.")
         return _tokens(self._limits.tokens) if has_more_tokens(query, self._limits.tokens) else None
 
-    def _limited(self, document: DocumentNode, operation: OperationDefinitionNode, measures: Measures) -> Examined:
-        excess = self._excess(measures)
-        if excess is None:
-            return self._weighed(document, operation, measures)
-        return Examined(document, operation, measures, excess)
+    def _held(self, variables: Mapping[str, Any] | None) -> Excess | None:
+        """What is wrong with the variables' size."""
+        most = self._limits.given
+        return _given(most) if variables and holds_more(variables.values(), most) else None
+
+    def _limited(self, document: DocumentNode, operation: OperationDefinitionNode) -> Examined:
+        measures = measured(document, operation)
+        if excess := self._excess(measures):
+            return Examined(measures=measures, excess=excess)
+        points, calls = (compiled(self._schema, document, operation, self._sizes, weights) for weights in self._weights)
+        live = operation.operation is OperationType.SUBSCRIPTION
+        return Examined(document=document if live else None, measures=measures, points=points, calls=calls)
 
     def _excess(self, measures: Measures) -> Excess | None:
         for limit, count, told, hint in MEASURED:
@@ -148,16 +177,6 @@ class Examination:
             if value > allowed:
                 return Excess(limit, value, allowed, told, hint)
         return None
-
-    def _weighed(self, document: DocumentNode, operation: OperationDefinitionNode, measures: Measures) -> Examined:
-        try:
-            points, calls = (
-                compiled(self._schema, document, operation, self._sizes, weights)
-                for weights in (Weights(), self._calls)
-            )
-        except CostExceeded:
-            return Examined(document, operation, measures, _ways(self._limits.fields))
-        return Examined(document, operation, measures, points=points, calls=calls)
 
 
 def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode | None:
@@ -168,6 +187,10 @@ def _chosen(document: DocumentNode, name: str | None) -> OperationDefinitionNode
 
 def _tokens(most: int) -> Excess:
     return Excess("tokens", most + 1, most, "has {} words and signs or more", "Split the document.")
+
+
+def _given(most: int) -> Excess:
+    return Excess("given", most + 1, most, "is given {} values in variables or more", "Send it in several parts.")
 
 
 def _depth(most: int) -> Excess:

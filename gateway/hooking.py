@@ -11,6 +11,7 @@ from starlette.applications import Starlette
 
 from gateway.assembly import database_of
 from gateway.settings import Settings
+from gateway.upgrading import upgraded
 from gateway.webhooks import ORGANIZATION, PATHS, secret
 from services.credentials import NAMES, Credentials
 from services.policy import Product
@@ -75,7 +76,7 @@ async def hooked(app: Starlette, settings: Settings, credentials: Credentials, s
 async def instructions(settings: Settings) -> list[str]:
     """What to enter where, for all organizations."""
     async with database_of(settings) as database:
-        await database.upgrade()
+        await upgraded(database)
         names = await _names(database)
         known = await addresses(settings, Credentials(database, Seal(settings.keys)))
     told = [line for one in known for line in _instructed(names[one.organization_id], one)]

@@ -4,8 +4,10 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gateway.console import CannotStart
 
-class CannotListen(RuntimeError):
+
+class CannotListen(CannotStart):
     """Another process has the port."""
 
 

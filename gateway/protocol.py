@@ -9,6 +9,10 @@ HEAD_BYTES = 64 * 1024
 """Of a request; uvicorn's parser would take as many as come."""
 
 
+class TooLong(Exception):
+    """The head of a request; uvicorn answers 400 and hangs up."""
+
+
 class Prompt(HttpToolsProtocol):
     """Hangs up when the head of a request has not arrived in time, or is too long; uvicorn would wait without end."""
 
@@ -32,6 +36,12 @@ class Prompt(HttpToolsProtocol):
             self._cease()
         elif _is_over(before) and self.transport.get_protocol() is self:
             self._more(len(data))
+
+    def on_headers_complete(self) -> None:
+        """A whole head may have come at once."""
+        if len(self.url) + sum(len(name) + len(value) for name, value in self.headers) > HEAD_BYTES:
+            raise TooLong
+        super().on_headers_complete()
 
     def handle_websocket_upgrade(self) -> None:
         """The head is here; what follows is no longer HTTP."""

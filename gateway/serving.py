@@ -28,6 +28,7 @@ from gateway.protocol import Prompt
 from gateway.readiness import Readiness
 from gateway.settings import Http, Settings
 from gateway.telemetry import Telemetry
+from gateway.upgrading import upgraded
 from gateway.welcome import welcome
 from services.observing import NOBODY
 from services.records.copy import Copy
@@ -40,6 +41,9 @@ GIVES_WAY = 10
 """How nice a worker is to gateways on the same machine: users wait for these."""
 
 
+IDLE_SECONDS = 75
+"""Connections that nobody uses are closed after longer than proxies keep theirs: 60 seconds, most of them. Otherwise a
+proxy sends a request on one that is just being closed."""
 NEWEST = 50_000
 """Objects made and not freed, after which cyclic garbage is looked for among them: more than pages under way need."""
 
@@ -57,7 +61,7 @@ class Server(uvicorn.Server):
         """Begin to answer."""
         await super().startup(sockets)
         if self.started:
-            _settle_down()
+            settle_down()
             typer.echo(self._message)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -68,9 +72,10 @@ class Server(uvicorn.Server):
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGINT or SIGTERM; what was started for it stops with it."""
+    """Serve until SIGINT or SIGTERM; what was started for it stops with it. Raises `CannotListen`, `CannotUpgrade`."""
     _end_on_signals()
     with listening(settings.host, settings.port) as listener, with_database(completed(settings)) as complete:
+        asyncio.run(_upgrade(complete))  # what is wrong with it is said here; uvicorn would show a traceback
         app = create_app(complete, sandbox=open_sandbox(settings) if settings.demo else None)
         message = welcome(settings, f"http://{settings.host}:{listener.getsockname()[1]}")
         with suppress(KeyboardInterrupt):
@@ -89,6 +94,7 @@ def configured(app: Starlette, limits: Http) -> uvicorn.Config:
         log_config=None,
         access_log=False,
         server_header=False,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=round(limits.deadline_seconds),
     )
 
@@ -135,7 +141,7 @@ def with_database(settings: Settings) -> Iterator[Settings]:
         yield settings.model_copy(update={"database_url": SecretStr(url)})
 
 
-def _settle_down() -> None:
+def settle_down() -> None:
     """What is there by now stays: the collector of cyclic garbage need not look through it again and again."""
     gc.collect()
     gc.freeze()
@@ -148,9 +154,9 @@ def _end_on_signals() -> None:
         signal.signal(number, lambda *_: sys.exit())
 
 
-async def _upgrade(settings: Settings, role: str | None) -> None:
+async def _upgrade(settings: Settings, role: str | None = None) -> None:
     async with database_of(settings) as database:
-        await database.upgrade()
+        await upgraded(database)
         if role:
             async with database.session() as session:
                 await rights.grant(session, role)

@@ -63,8 +63,10 @@ class Limits(Group):
 
     characters: int = Field(default=100_000, ge=1)
     """Of a document."""
-    tokens: int = Field(default=10_000, ge=1)
+    tokens: int = Field(default=5_000, ge=1)
     """Words and signs of a document."""
+    operations: int = Field(default=50, ge=1)
+    """In a document, of which one is executed."""
     depth: int = Field(default=25, ge=1)
     """Fields within fields."""
     root_fields: int = Field(default=50, ge=1)
@@ -77,8 +79,12 @@ class Limits(Group):
     """Of a field's name or alias."""
     values: int = Field(default=1_000, ge=1)
     """Literals and variables in a document; what variables hold is not counted."""
-    repetitions: int = Field(default=20_000, ge=0)
-    """Pairs of fields under one name in one place, each of which validation has to compare."""
+    given: int = Field(default=20_000, ge=1)
+    """Values that variables hold: lists and objects count, and each of what is in them."""
+    entries: int = Field(default=100, ge=1)
+    """Of one object that a document writes out."""
+    repetitions: int = Field(default=10_000, ge=0)
+    """Pairs of fields under one name, and of fragments, in one place, each of which validation has to compare."""
     points: int = Field(default=200_000, ge=1)
     """Objects that the answer may have at most, lists taken as long as they may be."""
     calls: int = Field(default=2_000, ge=1)
@@ -107,6 +113,8 @@ class Documents(Group):
 class Live(Group):
     """Connections that stay open: WebSockets and server-sent events."""
 
+    strangers: int = Field(default=200, ge=1)
+    """WebSockets to this process that have not said yet who they are; further ones are told to come back later."""
     sockets_per_user: int = Field(default=20, ge=1)
     """WebSockets of one user to this process."""
     operations_per_user: int = Field(default=50, ge=1)
@@ -136,7 +144,7 @@ class OpenId(Group):
     """The issuers are Zoho's Accounts, whose `sub` is the person's number and outlives a change of address."""
     leeway_seconds: int = Field(default=30, ge=0, le=300)
     """How far the provider's clock may be from ours."""
-    refetch_seconds: float = Field(default=30, ge=0)
+    refetch_seconds: float = Field(default=5, ge=0)
     """A token with an unknown key has the keys fetched again at most this often."""
     keys_seconds: float = Field(default=3600, gt=0)
     """Keys older than this are fetched again, so that a withdrawn key stops working."""

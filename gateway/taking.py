@@ -6,6 +6,7 @@ from pathlib import Path
 from gateway.assembly import database_of
 from gateway.manifest import read
 from gateway.settings import Settings
+from gateway.upgrading import upgraded
 from schema import schema
 from services.trusted import Trusted
 
@@ -14,7 +15,7 @@ async def add(settings: Settings, paths: Sequence[Path]) -> tuple[dict[str, str]
     """Take in what these files hold: the documents by id, and how many are new; raises `manifest.Untakable`."""
     documents = read(paths, schema._schema)  # noqa: SLF001  # Strawberry has no other way to it
     async with database_of(settings) as database:
-        await database.upgrade()
+        await upgraded(database)
         return documents, await Trusted(database).add(documents)
 
 

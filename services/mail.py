@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.events import notify
@@ -153,7 +153,8 @@ class Outbox:
             values=stored(values_of(template, values)),
             message_id=f"<{own}@{self._sender.domain}>",
         )
-        statement = insert(Mail).values(mail.model_dump()).on_conflict_do_nothing().returning(col(Mail.id))
+        row = mail.model_dump() | {"due_at": func.now()}
+        statement = insert(Mail).values(row).on_conflict_do_nothing().returning(col(Mail.id))
         added = (await session.exec(statement)).first() is not None
         if added:
             await notify(session, TOPIC)
@@ -236,7 +237,7 @@ async def _claim(session: AsyncSession) -> _Due | None:
         select(Mail, Organization.name, Member.name)
         .join(Organization, col(Organization.id) == col(Mail.organization_id))
         .join(Member, col(Member.id) == col(Mail.member_id))
-        .where(Mail.state == State.WAITING, Mail.due_at <= now())
+        .where(Mail.state == State.WAITING, Mail.due_at <= func.now())
         .order_by(col(Mail.due_at), col(Mail.id))
         .limit(1)
         .with_for_update(of=Mail, skip_locked=True)
@@ -257,7 +258,7 @@ async def _note(session: AsyncSession, mail: Mail, tried: _Tried) -> None:
         "last_error": tried.error,
         "attempts": mail.attempts + 1,
         "sent_at": moment if sent else None,
-        "due_at": moment + _pause(mail.attempts),
+        "due_at": func.now() + _pause(mail.attempts),
     }
     await session.exec(update(Mail).where(col(Mail.id) == mail.id).values(values))
     if sent and mail.migration_item_id:

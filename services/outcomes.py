@@ -1,4 +1,7 @@
-"""Writes under an idempotency key: an intent before the call, what became of it after, and never two of one key."""
+"""Writes under an idempotency key: an intent before the call, what became of it after, and never two of one key.
+
+How old a write is, is told by the database's clock alone: a process whose own is wrong must not give up another's.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -163,6 +166,14 @@ class Outcomes:
             own = made.where(models.Outcome.organization_id == row.organization_id)
             return (await session.exec(own.limit(1))).first() is None
 
+    async def is_older(self, outcome_id: str, than: timedelta) -> bool:
+        """Whether a write began so long ago."""
+        began = select(models.Outcome.id).where(
+            models.Outcome.id == outcome_id, col(models.Outcome.started_at) < func.now() - than
+        )
+        async with self._database.session() as session:
+            return (await session.exec(began)).first() is not None
+
     async def states(self, ids: Sequence[str]) -> set[State]:
         """What has become of these."""
         async with self._database.session() as session:
@@ -185,7 +196,7 @@ class Outcomes:
         async with self._database.session() as session:
             await _lapse(session)
             started, looked_up = col(models.Outcome.started_at), col(models.Outcome.looked_up_at)
-            rested = extract("epoch", now() - looked_up)
+            rested = extract("epoch", func.now() - looked_up)
             age = extract("epoch", looked_up - started)
             due = (
                 select(models.Outcome.id)
@@ -200,7 +211,7 @@ class Outcomes:
             taken = (
                 update(models.Outcome)
                 .where(col(models.Outcome.id).in_(due))
-                .values(looked_up_at=now())
+                .values(looked_up_at=func.now())
                 .returning(models.Outcome)
             )
             rows = (await session.exec(taken)).scalars().all()
@@ -212,11 +223,14 @@ async def _reserved(session: AsyncSession, row: models.Outcome, event_id: str) -
     row.audit_event_id = event_id
     statement = (
         insert(models.Outcome)
-        .values(row.model_dump())
+        .values(row.model_dump() | {"started_at": func.now()})
         .on_conflict_do_nothing(index_elements=["organization_id", "member_id", "key"])
-        .returning(col(models.Outcome.id))
+        .returning(col(models.Outcome.started_at))
     )
-    return (await session.exec(statement)).scalars().one_or_none() is not None
+    started_at = (await session.exec(statement)).scalars().one_or_none()
+    if started_at is not None:
+        row.started_at = started_at
+    return started_at is not None
 
 
 async def _rivals(session: AsyncSession, organization_id: str, on: str) -> list[str]:
@@ -225,7 +239,7 @@ async def _rivals(session: AsyncSession, organization_id: str, on: str) -> list[
     begun = select(models.Outcome.id).where(
         models.Outcome.organization_id == organization_id,
         models.Outcome.state == State.INTENT,
-        col(models.Outcome.started_at) > now() - LAPSE,
+        col(models.Outcome.started_at) > func.now() - LAPSE,
         col(models.Outcome.details)["on"].astext == on,
     )
     return list(await session.exec(begun))
@@ -234,7 +248,7 @@ async def _rivals(session: AsyncSession, organization_id: str, on: str) -> list[
 async def _lapse(session: AsyncSession) -> None:
     lapsed = (
         update(models.Outcome)
-        .where(col(models.Outcome.state) == State.INTENT, col(models.Outcome.started_at) < now() - LAPSE)
+        .where(col(models.Outcome.state) == State.INTENT, col(models.Outcome.started_at) < func.now() - LAPSE)
         .values(state=State.UNCERTAIN)
         .returning(col(models.Outcome.audit_event_id))
     )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -128,7 +128,7 @@ class Writes:
         calls = errand.calls[before:]
         if record is not None:
             return await self._applied(outcome, record, calls, changed(outcome, record))
-        if datetime.now(UTC) - outcome.started_at < GRACE:
+        if not await self._outcomes.is_older(outcome.id, GRACE):
             return outcome
         never = Problem(("input",), "The product never received it.", "UPSTREAM_UNAVAILABLE", "Send it with a new key.")
         return await self._outcomes.settle(outcome.id, State.REJECTED, user_errors=[_json(never)], calls=calls)

@@ -116,6 +116,7 @@ async def write(session: AsyncSession, migration: Migration, plans: Iterable[Pla
     session.add(migration)
     await session.flush()
     preview = migration.state == State.PREVIEW
+    due_at = (await session.exec(select(func.now()))).one()
     session.add_all(
         MigrationItem(
             migration_id=migration.id,
@@ -129,6 +130,7 @@ async def write(session: AsyncSession, migration: Migration, plans: Iterable[Pla
             permissions_gained=list(plan.permissions_gained),
             permissions_lost=list(plan.permissions_lost),
             mattered=msgspec.to_builtins(list(plan.mattered)),
+            due_at=due_at,
             settled_at=None if _to_do(plan) is ItemState.PENDING else migration.created_at,
         )
         for position, plan in enumerate(plans, 1)

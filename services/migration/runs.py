@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, 
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlmodel import col, delete, select, update
+from sqlmodel import col, delete, func, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services import audit, seats
@@ -275,7 +275,7 @@ async def _pending_again(session: AsyncSession, migration: Migration) -> None:
             reason=None,
             message=None,
             attempts=0,
-            due_at=now(),
+            due_at=func.now(),
             settled_at=None,
         )
     )

@@ -11,6 +11,10 @@ from services.storage.engine import Database, Pool
 from services.storage.watching import SYSTEM, named
 
 Values = Mapping[str, Any]
+RECONNECT_SECONDS = 8.0
+"""The pool tries to connect ever more rarely; after this it gives up, and whoever comes next makes it begin anew."""
+WAIT_SECONDS = 10.0
+"""For a connection."""
 
 
 class Statements:
@@ -24,6 +28,8 @@ class Statements:
             min_size=0,
             max_size=connections,
             open=False,
+            timeout=WAIT_SECONDS,
+            reconnect_timeout=RECONNECT_SECONDS,
             kwargs={
                 "autocommit": True,
                 "application_name": "finance-gateway reading",

@@ -20,7 +20,7 @@ class Circuits:
     once that has worked.
     """
 
-    def __init__(self, threshold: int = 5, rest: float = 10.0) -> None:
+    def __init__(self, threshold: int = 5, rest: float = 5.0) -> None:
         self._threshold = threshold
         self._rest = rest
         self._states: dict[Key, _State] = {}

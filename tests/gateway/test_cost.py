@@ -5,7 +5,8 @@ import time
 import pytest
 from graphql import OperationDefinitionNode, build_schema, parse
 
-from gateway.cost import MOST_POINTS, Costs, Sizes, estimate
+from gateway.cost import Costs, Sizes, estimate
+from gateway.counts import MOST_POINTS
 from services.errors import CostExceeded
 
 SCHEMA = build_schema("""

@@ -84,6 +84,12 @@ def test_the_proxy_and_prometheus_ask_the_gateway_where_it_listens() -> None:
     assert "port: 9464" in (DOCKER / "prometheus" / "prometheus.yaml").read_text()
 
 
+def test_addresses_of_services_are_not_taken_for_settings() -> None:
+    pods = [text for path in KUBERNETES if "containers:" in (text := path.read_text())]
+    assert pods
+    assert all("enableServiceLinks: false" in text for text in pods)
+
+
 def test_every_manifest_is_applied() -> None:
     listed = (DOCKER / "kubernetes" / "kustomization.yaml").read_text()
     assert all(f"- {path.name}\n" in listed for path in KUBERNETES if path.name != "kustomization.yaml")

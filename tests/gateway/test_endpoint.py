@@ -30,10 +30,41 @@ async def test_a_query_is_answered_in_graphqls_own_media_type_unless_json_is_pre
         f"{GRAPHQL}, {JSON};q=0.9": GRAPHQL,
         "application/*": GRAPHQL,
         f"{GRAPHQL};q=0, */*": JSON,
+        f"{GRAPHQL}; charset=utf-8, {JSON}; charset=utf-8": GRAPHQL,
+        f"{JSON}; charset=utf-8": JSON,
+        f"text/plain, {JSON}": JSON,
     }.items():
         response = await gateway.post("staff", {"query": NAME}, accept=accept)
         assert (response.status_code, response.headers["content-type"]) == (200, f"{media}; charset=utf-8"), accept
         assert response.json() == {"data": {"__typename": "Query"}}
+
+
+async def test_without_a_wish_the_answer_is_in_graphqls_own_media_type(gateway: Gateway) -> None:
+    request = gateway.client.build_request("POST", "/graphql", json={"query": NAME})
+    request.headers["authorization"] = f"Bearer {gateway.token('staff@demo.example')}"
+    del request.headers["accept"]
+    response = await gateway.client.send(request)
+    assert (response.status_code, response.headers["content-type"]) == (200, f"{GRAPHQL}; charset=utf-8")
+
+
+@pytest.mark.parametrize("accept", [GRAPHQL, JSON])
+async def test_null_is_as_good_as_nothing_where_nothing_is_needed(gateway: Gateway, accept: str) -> None:
+    body = {"query": NAME, "variables": None, "operationName": None, "extensions": None}
+    response = await gateway.post("staff", body, accept=accept)
+    assert (response.status_code, response.json()) == (200, {"data": {"__typename": "Query"}})
+
+
+@pytest.mark.parametrize("kind", [JSON, f"{JSON}; charset=utf-8", 'Application/JSON;Charset="UTF-8"'])
+async def test_json_is_read_however_its_type_is_written(gateway: Gateway, kind: str) -> None:
+    response = await gateway.post("staff", b'{"query": "{ __typename } # \xc3\xa9"}', **{"content-type": kind})
+    assert response.status_code == 200
+
+
+async def test_an_operation_whose_field_fails_is_200_with_what_there_is(gateway: Gateway) -> None:
+    for accept in (GRAPHQL, JSON):
+        response = await gateway.post("staff", {"query": '{ __typename node(id: "nobody") { id } }'}, accept=accept)
+        answer = response.json()
+        assert (response.status_code, answer["data"]) == (200, {"__typename": "Query", "node": None})
 
 
 async def test_an_answer_in_another_media_type_cannot_be_had(gateway: Gateway) -> None:
@@ -162,6 +193,22 @@ async def test_a_query_can_be_sent_by_get(gateway: Gateway) -> None:
     assert response.json() == {"data": {"__typename": "Query"}}
 
 
+async def test_in_a_url_the_empty_name_is_none_and_null_is_a_name(gateway: Gateway) -> None:
+    named = {"query": "query null { __typename }", "operationName": "null"}
+    unnamed = {"query": "query A { __typename }", "operationName": ""}
+    for sent in (named, unnamed):
+        response = await gateway.send("staff", "GET", "/graphql", params=sent)
+        assert (response.status_code, response.json()) == (200, {"data": {"__typename": "Query"}})
+
+
+async def test_head_is_answered_like_get_and_executes_no_mutation(gateway: Gateway) -> None:
+    mutation = 'mutation { invoiceVoid(id: "x", idempotencyKey: "k") { outcome } }'
+    for query, status in ((NAME, 200), (mutation, 405)):
+        sent = {"params": {"query": query}, "json": {"query": mutation}}
+        response = await gateway.send("owner", "HEAD", "/graphql", **sent)
+        assert response.status_code == status
+
+
 async def test_a_mutation_by_get_is_not_executed(gateway: Gateway) -> None:
     query = 'mutation { invoiceVoid(id: "x", idempotencyKey: "k") { outcome } }'
     response = await gateway.send("owner", "GET", "/graphql", params={"query": query})
@@ -170,7 +217,12 @@ async def test_a_mutation_by_get_is_not_executed(gateway: Gateway) -> None:
 
 
 async def test_a_url_with_bad_parameters_is_refused(gateway: Gateway) -> None:
-    for url in ("?variables={}", "?query={__typename}&query={__typename}", "?query={__typename}&variables=[]"):
+    name = "?query={__typename}"
+    twice, wrong = (
+        f"{name}&query={{__typename}}",
+        (f"{name}&variables=[]", f"{name}&variables={{", f"{name}&extensions=7"),
+    )
+    for url in ("?variables={}", "?query=", twice, *wrong):
         response = await gateway.send("staff", "GET", f"/graphql{url}")
         assert (response.status_code, error(response)["extensions"]["code"]) == (400, "BAD_USER_INPUT"), url
 
@@ -183,9 +235,11 @@ async def test_a_browser_gets_a_page_to_try_queries_without_signing_in(gateway: 
 
 
 async def test_other_methods_and_paths_answer_with_coded_errors(gateway: Gateway) -> None:
-    for method, path, status in (("PUT", "/graphql", 405), ("DELETE", "/graphql", 405), ("GET", "/nowhere", 404)):
+    methods = [(method, "/graphql", 405) for method in ("PUT", "DELETE", "PATCH", "OPTIONS", "TRACE")]
+    for method, path, status in (*methods, ("GET", "/nowhere", 404)):
         response = await gateway.send("staff", method, path)
         assert response.status_code == status
+        assert ("POST" in response.headers.get("allow", "")) is (status == 405)
         assert error(response)["extensions"]["code"] in ("BAD_USER_INPUT", "NOT_FOUND")
 
 
@@ -227,7 +281,7 @@ async def test_an_enormous_operation_is_answered_quickly_and_without_a_fault(gat
 
 
 async def test_what_nobody_foresaw_is_masked_and_found_again_by_its_request_id(own_gateway: Gateway) -> None:
-    own_gateway.lose_database()
+    own_gateway.lose_table("members")
     response = await own_gateway.post("staff", {"query": NAME})
     extensions = error(response)["extensions"]
     assert (response.status_code, extensions["code"]) == (500, "INTERNAL")

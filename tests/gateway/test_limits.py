@@ -28,6 +28,9 @@ SMALL = Limits(
     points=60,
     calls=15,
     values=9,
+    entries=3,
+    given=20,
+    operations=2,
 )
 
 
@@ -53,6 +56,9 @@ BROKEN: Mapping[str, tuple[str, dict[str, Any]]] = {
     "directives": (f"{{ viewer {{ id {'@skip(if: false) ' * 4} }} }}", {}),
     "repetitions": ("{ viewer { id id id id id } }", {}),
     "values": ('{ nodes(ids: ["1" "2" "3" "4" "5" "6" "7" "8" "9"]) { id } }', {}),
+    "entries": ("{ invoices(where: { a: 1, b: 2, c: 3, d: 4 }) { nodes { id } } }", {}),
+    "given": ("query($ids: [ID!]!) { nodes(ids: $ids) { id } }", {"ids": ["1"] * 20}),
+    "operations": ("query A { __typename } query B { __typename } query C { __typename }", {}),
     "points": ("query($n: Int) { invoices(first: $n) { nodes { number } } }", {"n": 70}),
     "calls": ("query($n: Int) { invoices(first: $n) { nodes { notes } } }", {"n": 20}),
     "name_characters": ("{ " + "a" * 201 + " }", {}),
@@ -76,11 +82,32 @@ async def test_an_operation_over_a_limit_is_refused_with_the_limit_the_value_and
         assert len(fewer["data"]["invoices"]["nodes"]) == 3
 
 
+REPEATING: Mapping[str, str] = {
+    "another operation": "query A { __typename } query B { viewer { id id id id id } }",
+    "a fragment that is not used": "query A { __typename } fragment F on Viewer { id id id id id }",
+    "fields within fields": "query A { viewer { id } viewer { id } viewer { id } viewer { id } }",
+    "fragments in one place": "query A { viewer { ...F0 ...F1 ...F2 ...F3 ...F4 } } "
+    + " ".join(f"fragment F{n} on Viewer {{ id{n}: id }}" for n in range(5)),
+    "fragments in one another": "query A { viewer { ...F0 } } fragment F5 on Viewer { id } "
+    + " ".join(f"fragment F{n} on Viewer {{ ...F{n + 1} }}" for n in range(5)),
+}
+
+
+@pytest.mark.parametrize("query", REPEATING.values(), ids=REPEATING)
+async def test_what_validation_has_to_compare_is_counted_wherever_it_stands(own_gateway: Gateway, query: str) -> None:
+    few = changed(own_gateway, limits=Limits(repetitions=9))
+    async with running(few, own_gateway.sandbox) as gateway:
+        response = await gateway.post("staff", {"query": query, "operationName": "A"}, accept=GRAPHQL)
+        assert (refusal(response)["limit"], refusal(response)["value"] >= 10) == ("repetitions", True)
+
+
 async def test_validation_ends_after_some_mistakes_and_none_is_told_at_length(gateway: Gateway) -> None:
     query = "{ viewer { " + " ".join(f"nobody{n}" for n in range(100)) + " } }"
     errors = (await gateway.post("staff", {"query": query})).json()["errors"]
     assert len(errors) == gateway.settings.limits.errors + 1
     assert "Too many validation errors" in errors[-1]["message"]
+    more = await gateway.post("staff", {"query": "{ viewer { " + " ".join(f"nobody{n}" for n in range(101)) + " } }"})
+    assert (refusal(more)["limit"], refusal(more)["value"], refusal(more)["allowed"]) == ("unknown_fields", 101, 100)
     long = (await gateway.post("staff", {"query": "{ " + "a" * 5_000 + " }"})).json()["errors"]
     assert all(len(error["message"]) < 1_100 for error in long)
 

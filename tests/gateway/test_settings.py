@@ -1,10 +1,14 @@
 import base64
+import re
 from pathlib import Path
 from typing import get_args
 
 import pytest
+import typer
 from pydantic import ValidationError
 
+from gateway.configuration import names, reference
+from gateway.console import read_settings
 from gateway.settings import Copied, Records, Settings
 from services.records.sources import SOURCES
 
@@ -90,6 +94,37 @@ def test_a_setting_that_makes_no_sense_is_refused_at_start(
 ) -> None:
     with pytest.raises(ValidationError):
         given(environment, REAL | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("GATEWAY_HOTS", "GATEWAY_HOST"),
+        ("GATEWAY_HTTPS__GET", "GATEWAY_HTTP__GET"),
+        ("GATEWAY_LIMITS__TOKEN", "GATEWAY_LIMITS__TOKENS"),
+        ("gateway_limits__depht", "GATEWAY_LIMITS__DEPTH"),
+        ("GATEWAY_FOO", "GATEWAY_"),
+    ],
+)
+def test_a_name_that_is_no_setting_ends_the_start_and_the_nearest_is_named(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, nearest: str
+) -> None:
+    environment.setenv(name, "1")
+    with pytest.raises(typer.Exit) as ended:
+        read_settings()
+    assert ended.value.exit_code == 1
+    said = capsys.readouterr().err
+    assert f"{name}: there is no such setting; the nearest is {nearest}" in said
+
+
+def test_every_setting_of_the_reference_is_known_in_any_case_and_a_group_as_json(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    assert set(names()) == set(re.findall(r"`((?:GATEWAY|DATABASE)_[A-Z_]+)`", reference()))
+    environment.setenv("gateway_port", "9999")
+    environment.setenv("GATEWAY_LIMITS", '{"tokens": 7}')
+    settings = read_settings(quiet=True)
+    assert (settings.port, settings.limits.tokens) == (9999, 7)
 
 
 def test_what_is_copied_can_be_named_in_any_order_with_what_it_refers_to() -> None:

@@ -1,9 +1,8 @@
 """Writing through the front door, and looking up in the sandbox what has become of it."""
 
-import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +16,7 @@ from services.sandbox.calls import Call
 from services.sandbox.store import Record
 from services.storage.engine import Database
 from services.storage.models import Member
-from tests.harness import Gateway
+from tests.harness import Gateway, struck
 
 DEMO = "20098765001"
 """The demo organization's id in Books and in Billing."""
@@ -229,18 +228,11 @@ class Office:
         self.gateway.sandbox.fault(Fault(kind, path=f"{case.path}*", method=method, **more))
 
     async def struck(self) -> None:
-        """Return when a call has met an ordered fault: it is at the sandbox, and unanswered if the fault delays it."""
-        await until(lambda: any(told["seen"] for told in self.gateway.sandbox.faults.listed()))
+        """Return when a call has met an ordered fault."""
+        await struck(self.gateway.sandbox)
 
     def recover(self) -> None:
         self.gateway.sandbox.clear_faults()
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for what the sandbox does meanwhile."""
-    async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - the sandbox rings no bell
-            await asyncio.sleep(0.005)
 
 
 def custom(body: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from gateway.settings import Http
 from gateway.settling import settle_uncertain
 from services.sandbox import records
 from services.storage.models import Outcome
-from tests.harness import running
-from tests.resolvers.office import CASES, DEMO, INVOICE, SUBSCRIPTION, Case, Office, custom, fresh, record_id, until
+from tests.harness import running, until
+from tests.resolvers.office import CASES, DEMO, INVOICE, SUBSCRIPTION, Case, Office, custom, fresh, record_id
 
 each_kind = pytest.mark.parametrize("case", CASES.values(), ids=lambda case: case.name)
 APPLIED_BUT_SILENT: list[dict[str, Any]] = [

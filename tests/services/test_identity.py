@@ -10,7 +10,7 @@ from sqlmodel import col, update
 from services import grants
 from services.errors import NotFound, Unauthenticated
 from services.events import Events
-from services.identity import REMEMBERED_SECONDS, Identity
+from services.identity import ACCESS, REMEMBERED_SECONDS, Identity
 from services.policy import AccessKind, Action, CapabilitySet, ModuleGrant, Product, Source, Viewer
 from services.storage import models
 from services.storage.engine import Database
@@ -254,10 +254,10 @@ async def hearing(company: Any, legacy: Any) -> AsyncIterator[Identity]:  # noqa
     events = Events(company.database)
     identity = Identity(company.database, events)
     async with identity.hearing():
-        async with asyncio.timeout(10):
-            while not events.connected:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        await asyncio.sleep(0.05)  # the notice that comes with the connection is read
+        async with events.subscribe(ACCESS) as notices, asyncio.timeout(10):
+            await anext(notices)
+            await anext(notices)  # comes with the connection
+        await asyncio.sleep(0)  # to the identity as well
         yield identity
     await events.aclose()
 

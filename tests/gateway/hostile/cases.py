@@ -74,6 +74,8 @@ BODIES: Mapping[str, bytes] = {
     "very deep lists": b'{"query": "{ viewer { id } }", "variables": {"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}}",
     "very deep objects": b'{"a":' * 100_000 + b"1" + b"}" * 100_000,
     "lists that do not end": b"[" * 500_000,
+    "many lists": b'{"query": "{ viewer { id } }", "variables": {"a": [' + b"[]," * 300_000 + b"[]]}}",
+    "many escapes": b'{"query": "{ viewer { id } }", "variables": {"a": "' + b"\\u00e9" * 150_000 + b'\\udfff"}}',
     "a lone surrogate": b'{"query": "{ viewer { id } }", "variables": {"a": "\\udfff"}}',
     "a NUL in a variable": b'{"query": "{ viewer { id } }", "variables": {"a": "\\u0000"}}',
     "a NUL in a key": b'{"query": "{ viewer { id } }", "variables": {"\\u0000": 1}}',
@@ -119,8 +121,23 @@ DOCUMENTS: Mapping[str, str] = {
     "many unknown fields": "{ viewer { " + " ".join(f"emial{n}" for n in range(4_000)) + " } }",
     "one field again and again": "{ " + "viewer { id } " * 2_400 + "}",
     "one field in many fragments": "{ " + "... { viewer { id } } " * 1_200 + "}",
+    "half as many unknown fields": "{ viewer { " + " ".join(f"emial{n}" for n in range(2_000)) + " } }",
+    "half as many fields in fragments": "{ " + "... { viewer { id } } " * 600 + "}",
+    "fields again and again elsewhere": "query Q1 { __typename } query B { " + "viewer { id } " * 1_200 + "}",
+    "fields again in an unused fragment": "{ __typename } fragment B on Query { " + "viewer { id } " * 1_200 + "}",
+    "fields again and again within others": "{ " + "invoices { nodes { customer { id } } } " * 190 + "}",
+    "many fragments beside each other": (
+        "{ viewer { "
+        + " ".join(f"...F{n}" for n in range(400))
+        + " } } "
+        + " ".join(f"fragment F{n} on Viewer {{ a{n}: id }}" for n in range(400))
+    ),
+    "many operations with many fragments": (
+        " ".join(f"query Q{n} {{ ...F0 }}" for n in range(300)) + fragments(250, "...F{0}", "id")
+    ),
     "fragments that double": "{ viewer { ...F0 } } " + fragments(300, "...F{0} ...F{0}", "id"),
     "aliases that double": "{ viewer { ...F0 } } " + fragments(200, "a: organization {{ ...F{0} }} ...F{0}", "id"),
+    "half a chain of fragments": "{ viewer { ...F0 } } " + fragments(550, "...F{0}", "id"),
     "a chain of fragments": "{ viewer { ...F0 } } " + fragments(1_100, "...F{0}", "id"),
     "a fragment in itself": "{ viewer { ...F } } fragment F on Viewer { id ...F }",
     "two fragments in each other": "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }",
@@ -128,6 +145,7 @@ DOCUMENTS: Mapping[str, str] = {
     "a fragment twice": "{ ...A } fragment A on Query { __typename } fragment A on Query { __typename }",
     "a fragment on a scalar": "{ ...A } fragment A on ID { __typename }",
     "a fragment named on": "{ ...on } fragment on on Query { __typename }",
+    "half as many operations": " ".join(f"query Q{n} {{ viewer {{ id }} }}" for n in range(500)),
     "many operations": " ".join(f"query Q{n} {{ viewer {{ id }} }}" for n in range(1_000)),
     "an operation twice": "query A { viewer { id } } query A { viewer { id } }",
     "two that have no name": "{ viewer { id } } { viewer { id } }",
@@ -139,12 +157,17 @@ DOCUMENTS: Mapping[str, str] = {
     "a directive without its argument": "{ viewer @skip { id } }",
     "defer": "{ ... @defer { viewer { id } } }",
     "stream": "{ invoices { nodes @stream { id } } }",
+    "half as many variables": "query (" + " ".join(f"$a{n}: ID" for n in range(900)) + ") { viewer { id } }",
     "many variables": "query (" + " ".join(f"$a{n}: ID" for n in range(1_900)) + ") { viewer { id } }",
     "a variable of an output type": "query ($a: Viewer) { viewer { id } }",
     "a variable of no type": "query ($a: Nobody) { viewer { id } }",
     "a variable that is not declared": "{ node(id: $id) { id } }",
     "many ids": "{ nodes(ids: [" + '"x" ' * 1_500 + "]) { id } }",
     "more ids than there may be": "{ nodes(ids: [" + '"x" ' * 150 + "]) { id } }",
+    "half as many unknown inputs": (
+        "{ invoices(where: {" + " ".join(f"a{n}: 1" for n in range(900)) + "}) { nodes { id } } }"
+    ),
+    "some unknown inputs": "{ invoices(where: {" + " ".join(f"a{n}: 1" for n in range(99)) + "}) { nodes { id } } }",
     "many unknown inputs": "{ invoices(where: {" + " ".join(f"a{n}: 1" for n in range(1_800)) + "}) { nodes { id } } }",
     "an argument twice": '{ node(id: "a", id: "b") { id } }',
     "an unknown argument": "{ viewer(id: 1) { id } }",
@@ -186,6 +209,9 @@ VARIABLES: Mapping[str, bytes] = {
     "a variable like a Python attribute": given('{"id": "x", "__class__": 1}'),
     "an unknown filter": given('{"id": "x", "where": {"nobody": 1}}'),
     "many unknown filters": given('{"id": "x", "where": {' + ",".join(f'"a{n}": 1' for n in range(20_000)) + "}}"),
+    "some unknown filters": given('{"id": "x", "where": {' + ",".join(f'"a{n}": 1' for n in range(900)) + "}}"),
+    "many wrong statuses": given('{"id": "x", "where": {"status": [' + ",".join(['"X"'] * 100_000) + "]}}"),
+    "many statuses": given('{"id": "x", "where": {"status": [' + ",".join(['"PAID"'] * 19_000) + "]}}"),
     "a list for a filter": given('{"id": "x", "where": [1]}'),
     "a text for a filter": given('{"id": "x", "where": "all"}'),
     "a filter of wrong values": given('{"id": "x", "where": {"status": ["NOBODY"], "number": 7, "dateFrom": "never"}}'),

@@ -12,6 +12,7 @@ from services.policy import AccessKind, Product
 from services.sandbox.faults import Fault
 from services.storage.models import now
 from services.storage.rollout import MigrationItem
+from tests.harness import struck
 from tests.services.migration.office import Office, made
 
 
@@ -87,12 +88,10 @@ async def test_a_passing_fault_of_the_product_is_tried_again_later(office: Offic
 
 async def _until_migrated(office: Office, run_id: str, name: str) -> None:
     """The circuit may have to close again first."""
-    for _ in range(40):
-        await office.hurry()
-        await office.work()
-        if (await office.items(run_id))[name].state is not ItemState.PENDING:
-            break
-        await asyncio.sleep(0.2)
+    async with asyncio.timeout(30):
+        while (await office.items(run_id))[name].state is ItemState.PENDING:
+            await office.hurry()
+            await office.work()
     assert (await office.items(run_id))[name].state is ItemState.MIGRATED
 
 
@@ -151,7 +150,7 @@ async def test_a_worker_that_dies_in_the_middle_of_a_move_leaves_no_trace_of_it(
     office.sandbox.fault(Fault("delay", "/users/me", seconds=30))
     run = await office.start("restricted")
     dying = asyncio.create_task(office.assembly.migrating.work.lane(run.id))
-    await asyncio.sleep(0.2)
+    await struck(office.sandbox)
     dying.cancel()
     await asyncio.gather(dying, return_exceptions=True)
     item = (await office.items(run.id))["restricted"]
@@ -164,10 +163,10 @@ async def test_a_worker_that_dies_in_the_middle_of_a_move_leaves_no_trace_of_it(
 
 async def test_nobody_is_moved_after_a_pause_even_while_his_access_is_being_checked(office: Office) -> None:
     await office.connect("restricted")
-    office.sandbox.fault(Fault("delay", "/users/me", seconds=0.2))
+    office.sandbox.fault(Fault("delay", "/users/me", seconds=1))
     run = await office.start("restricted", "legacy")
     lanes = [asyncio.create_task(office.assembly.migrating.work.lane(run.id)) for _ in range(2)]
-    await asyncio.sleep(0.1)
+    await struck(office.sandbox)
     paused = made(await office.migrations.pause(await office.errand(), run.id))
     await asyncio.gather(*lanes)
     assert (await office.run(run.id)).migrated == paused.migrated

@@ -10,6 +10,7 @@ import pytest_asyncio
 import uvicorn
 
 from services.sandbox import Fault, Sandbox
+from tests.harness import until
 
 Bearing = Callable[..., dict[str, str]]
 ORG = "https://www.zohoapis.eu/crm/v8/org"
@@ -88,10 +89,10 @@ async def test_a_delay_only_delays(http: httpx.AsyncClient, sandbox: Sandbox, be
 async def test_a_delay_beyond_the_clients_patience_is_served_all_the_same(
     http: httpx.AsyncClient, sandbox: Sandbox, bearing: Bearing
 ) -> None:
-    sandbox.fault(Fault("delay", seconds=0.05))
+    sandbox.fault(Fault("delay", seconds=0.3))
     with pytest.raises(httpx.ReadTimeout):
         await http.get(ORG, headers=bearing("owner@demo.example"), timeout=0.01)
-    await asyncio.sleep(0.08)
+    await until(lambda: sandbox.calls(path="*/org"))
     assert [call.status for call in sandbox.calls(path="*/org")] == [200]
 
 

@@ -24,6 +24,7 @@ from services.sandbox.faults import Fault
 from services.upstream.auth import Authorization
 from services.upstream.client import Client, Timeouts
 from services.upstream.wire import AnswerLost
+from tests.harness import struck, until
 
 from .conftest import Desk, Open, Tokens
 
@@ -201,7 +202,7 @@ async def test_a_write_that_lasts_too_long_may_have_happened(open_desk: Open) ->
     desk.sandbox.fault(Fault("delay", WRITE, method="POST", seconds=0.4))
     with pytest.raises(AnswerLost):
         await draft(desk)
-    await asyncio.sleep(0.5)
+    await until(lambda: desk.calls(f"*{WRITE}", method="POST"))
     assert await found(desk, "draft") == 1
 
 
@@ -249,11 +250,12 @@ async def test_who_joined_a_read_is_not_bound_by_the_first_one_s_deadline(desk: 
 
 async def test_who_joined_a_read_survives_the_first_one_s_leaving(desk: Desk) -> None:
     await read(desk)
-    desk.sandbox.fault(Fault("delay", READ, seconds=0.2, times=1))
+    desk.sandbox.fault(Fault("delay", READ, seconds=0.5, times=1))
     first = asyncio.create_task(read(desk))
-    await asyncio.sleep(0.05)
+    await struck(desk.sandbox)
     second = asyncio.create_task(read(desk))
-    await asyncio.sleep(0.05)
+    for _ in range(10):
+        await asyncio.sleep(0)
     first.cancel()
     assert (await second).rows
 
