@@ -142,7 +142,7 @@ class Loaders:
         rows = {id: self._rows[kind.type, id] for id in ids if (kind.type, id) in self._rows}  # noqa: A001
         if unseen := [id for id in ids if id not in rows]:  # noqa: A001
             rows |= await self._copied(kind, unseen)
-        held = await self._services.full_records.holding(self._errand.viewer, kind, rows)
+        held = await self._services.full_records.holding(self._errand, kind, rows)
         self._errand.saved += _calls(kind, len(held))
         rest = [id for id in ids if id not in held]  # noqa: A001
         return {**held, **(await self._fetched(kind, rest) if rest else {})}

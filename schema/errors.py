@@ -103,7 +103,7 @@ RECORDS = KEPT | CALLED | {ErrorCode.UNSUPPORTED_BY_PRODUCT, ErrorCode.LIMIT_REA
 """Whatever leads to records of the products, and from them to others."""
 CHANGED = frozenset({ErrorCode.CONFLICT, ErrorCode.LIMIT_REACHED})
 """What may come of a change beside that."""
-CATALOGUE = CALLED | {ErrorCode.FORBIDDEN, ErrorCode.LIMIT_REACHED}
+CATALOGUE = ASKED | CALLED | {ErrorCode.LIMIT_REACHED}
 REPORTS = KEPT | {ErrorCode.UPSTREAM_UNAVAILABLE}
 """Reports are reckoned from the copy, which may not have been read yet."""
 

@@ -10,11 +10,13 @@ from msgspec import json
 from msgspec.json import Decoder
 
 from services.documents import Document
+from services.errand import Errand
 from services.kinds import Kind
 from services.policy import Viewer
 from services.records.memory import Memory
 from services.records.readers import tells_all, withheld
 from services.records.sources import instant
+from services.storage.models import now
 from services.storage.statements import Statements
 from services.upstream.client import encode
 
@@ -43,15 +45,19 @@ class Known:
     document: Document
     read_at: datetime
 
-    def holds(self, row: Document) -> bool:
+    def holds(self, row: Document, oldest: datetime | None = None) -> bool:
         """Whether it is the record that the list row, which was read just now, is about.
 
-        Statuses turn with the calendar, and balances with payments, without the record being changed itself.
+        Statuses turn with the calendar, and balances with payments, without the record being changed itself. One that
+        was read since `oldest`, and is not older than the row, is as good as one that is read again.
         """
         mine, theirs = instant(self.document.last_modified_time), instant(row.last_modified_time)
-        if mine is None or mine != theirs or self.read_at < mine + SETTLED:
+        if mine is None or theirs is None or mine < theirs:
             return False
-        return _turning(self.document) == _turning(row)
+        fresh = oldest is not None and self.read_at >= oldest
+        if mine > theirs:
+            return fresh
+        return (fresh or self.read_at >= mine + SETTLED) and _turning(self.document) == _turning(row)
 
 
 def _turning(document: Document) -> tuple[object, ...]:
@@ -65,14 +71,16 @@ class FullRecords:
         self._statements = statements
         self._memory = memory
 
-    async def holding(self, viewer: Viewer, kind: Kind, rows: Mapping[str, Document]) -> dict[str, Document]:
+    async def holding(self, errand: Errand, kind: Kind, rows: Mapping[str, Document]) -> dict[str, Document]:
         """Of the records that the rows (by id) are about, those that are known; nothing for who may not see all."""
+        viewer = errand.viewer
         if not rows or withheld(viewer, kind.module):
             return {}
+        oldest = now() - timedelta(seconds=errand.within) if errand.within > 0 else None
         known = {id: self._memory.get((viewer.organization_id, kind.module, id)) for id in rows}  # noqa: A001
-        missed = [id for id, one in known.items() if one is None or not one.holds(rows[id])]  # noqa: A001
+        missed = [id for id, one in known.items() if one is None or not one.holds(rows[id], oldest)]  # noqa: A001
         found = known | (await self._read(viewer.organization_id, kind, missed) if missed else {})
-        return {id: one.document for id, one in found.items() if one and one.holds(rows[id])}  # noqa: A001
+        return {id: one.document for id, one in found.items() if one and one.holds(rows[id], oldest)}  # noqa: A001
 
     async def keep(self, viewer: Viewer, kind: Kind, documents: Iterable[Document], read_at: datetime) -> None:
         """Take over what the product has just answered this viewer, if that is all of it."""

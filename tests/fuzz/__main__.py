@@ -21,6 +21,7 @@ from tests.fuzz.runs import Tally, fuzzed
 from tests.fuzz.stage import Stage, Synthetic
 from tests.harness import Demo, set_up
 
+LAYERS = ("gateway", "schema", "resolvers", "services", "tests/fuzz")
 CHUNK = 400
 """Cases that a process compares at a time."""
 
@@ -28,7 +29,7 @@ CHUNK = 400
 def main() -> int:
     """Print the table; 1 when there are differences."""
     given = _arguments()
-    begun = monotonic()
+    begun, code = monotonic(), _newest()
     invented = _told(_in_processes(given.seed, given.cases, given.jobs), given.most)
     middle = monotonic()
     over_sandbox = _told([_over_the_sandbox(given.seed, given.real)] if given.real else [], given.most)
@@ -36,7 +37,14 @@ def main() -> int:
     for name, *counts in zip(COLUMNS, _row(invented), _row(over_sandbox), strict=True):
         print(f"{name:14}{counts[0]:12}{counts[1]:12}")  # noqa: T201
     print(f"{'seconds':14}{middle - begun:12.0f}{monotonic() - middle:12.0f}")  # noqa: T201
+    if code != _newest():
+        print("The code was changed meanwhile: a seed may not show the same again.")  # noqa: T201
     return 1 if invented.differences or over_sandbox.differences else 0
+
+
+def _newest() -> float:
+    """When the code was changed last."""
+    return max(file.stat().st_mtime for layer in LAYERS for file in (ROOT / layer).rglob("*.py"))
 
 
 def _arguments() -> argparse.Namespace:

@@ -1,8 +1,8 @@
 """What became of an operation, and how two answers to it differ."""
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from graphql import GraphQLError
@@ -47,6 +47,8 @@ class Answer:
     """Those of mutations among them."""
     noted: frozenset[tuple[str, str]] = frozenset()
     """What was noted of the viewer's use."""
+    places: Mapping[Told, Collection[Path]] = field(default_factory=dict)
+    """Where errors without a path were noted, as graphql-core tells it."""
 
 
 Execute = Callable[..., Awaitable[ExecutionResult]]
@@ -65,32 +67,52 @@ def differences(one: Answer, other: Answer, everything: Answer | None = None) ->
     """How two answers to one operation differ, as sentences; none when they are the same.
 
     Data is the same with the order of its keys and the types of its values. Errors are the same multiset of message,
-    path, locations and extensions, with the one freedom that the specification leaves (6.4.4 of October 2021): where
-    a null stands for errors further below, because non-null positions passed them on, a server may give any of them
-    and stop looking for more. Below such a null both sides must have errors, and each must be one that graphql-core
-    gives: as in its own answer, or in `everything`, its answer when all output types are nullable, so that nothing is
-    passed on or stops anything. Who stops there may also miss what a field beside would have noted without a path.
-    An error at the null itself is nobody's choice, nor is one without a path when nothing is passed on.
+    path, locations and extensions, with the one freedom that the specification leaves ("Handling Execution Errors"):
+    where a non-null position passes an error on, fields beside it that are not done yet may be left off. So below the
+    null that stands for such errors, and nowhere else, one executor may tell what the other one left off: there both
+    must have errors, and each must be one that graphql-core gives: as in its own answer, or in `everything`, its
+    answer when all output types are nullable, so that nothing is passed on or left off. An error without a path was
+    noted for a field node: it may be missing when graphql-core noted it below such nulls only.
+    An error at the null itself is nobody's choice.
     """
     found = [
         f"{name}: {before!r} is not {after!r}"
         for name in ("raised", "data", "extensions")
         if repr(before := getattr(one, name)) != repr(after := getattr(other, name))
     ]
-    return found or _unequal(one, other, everything)
+    return found or [*_located(one, other, everything), *_noted(one, other, everything)]
 
 
-def _unequal(one: Answer, other: Answer, everything: Answer | None) -> list[str]:
-    here, there = Counter(one.errors), Counter(other.errors)
+def passed_on(answer: Answer) -> set[Path]:
+    """The nulls that stand for errors further below."""
+    return {null for error in answer.errors if _is_below(error, null := _null(answer.data, error)) and null is not None}
+
+
+def _located(one: Answer, other: Answer, everything: Answer | None) -> Iterator[str]:
+    here, there = (Counter(error for error in answer.errors if error.path is not None) for answer in (one, other))
     nulls = {error: _null(one.data, error) for error in here | there}
-    passed_on = any(_is_below(error, null) for error, null in nulls.items())
-    found = []
     for null in dict.fromkeys(nulls.values()):
         mine, theirs = ({e: n for e, n in errors.items() if nulls[e] == null} for errors in (here, there))
-        free = passed_on if null is None else mine and theirs and all(_is_below(e, null) for e in (*mine, *theirs))
+        free = mine and theirs and all(_is_below(e, null) for e in (*mine, *theirs))
         if mine != theirs and not (free and all(_given(error, mine, everything) for error in theirs)):
-            found.append(f"errors at {null}: {_listed(mine)} is not {_listed(theirs)}")
-    return found
+            yield f"errors at {null}: {_listed(mine)} is not {_listed(theirs)}"
+
+
+def _noted(one: Answer, other: Answer, everything: Answer | None) -> Iterator[str]:
+    here, there = (Counter(error for error in answer.errors if error.path is None) for answer in (one, other))
+    nulls = passed_on(one)
+    for error in here - there:
+        places = one.places.get(error, ())
+        if there[error] or not places or not all(_is_under(place, nulls) for place in places):
+            yield f"not noted: {_listed([error])}, at {sorted(places, key=repr)}"
+    for error in there - here:
+        places = everything.places.get(error, ()) if everything else ()
+        if here[error] or there[error] > 1 or not any(_is_under(place, nulls) for place in places):
+            yield f"noted: {_listed([error])}"
+
+
+def _is_under(place: Path, nulls: Iterable[Path]) -> bool:
+    return any(len(place) > len(null) and place[: len(null)] == null for null in nulls)
 
 
 def _is_below(error: Told, null: Path | None) -> bool:

@@ -8,7 +8,7 @@ from random import Random
 from graphql import FieldNode, FragmentSpreadNode, InlineFragmentNode, OperationDefinitionNode, parse
 from graphql.language import FragmentDefinitionNode, SelectionSetNode
 
-from tests.fuzz.answers import Answer, Call, Execute, differences
+from tests.fuzz.answers import Answer, Call, Execute, differences, passed_on
 from tests.fuzz.operations import Author, Document
 from tests.fuzz.stage import Request, Stage, core
 
@@ -51,7 +51,7 @@ def _otherwise(request: Request, expected: Answer, given: Answer) -> list[str]:
     found = []
     if expected.effects != given.effects:
         found.append(f"effects: {expected.effects} is not {given.effects}")
-    if expected.noted != given.noted and not expected.errors:
+    if expected.noted != given.noted and not passed_on(expected):
         found.append(f"noted: {sorted(expected.noted)} is not {sorted(given.noted)}")
     if more := Counter(given.calls) - _needed(request.text, expected, given):
         found.append(f"called again: {dict(more)}")
@@ -61,10 +61,10 @@ def _otherwise(request: Request, expected: Answer, given: Answer) -> list[str]:
 def _needed(text: str, expected: Answer, given: Answer) -> Counter[Call]:
     """How often each place may be called at most: as often as graphql-core calls it.
 
-    Beside failures that is up to who is late: then as often as its field stands in the operation, when the place is
-    reached by one path; records of loaders are reached by several.
+    Where errors are passed on that is up to who is late: then as often as its field stands in the operation, when the
+    place is reached by one path; records of loaders are reached by several.
     """
-    if not expected.errors:
+    if not passed_on(expected):
         return Counter(expected.calls)
     most = {call: len(given.calls) if "/" in call.place else _times(text)[call.field] for call in given.calls}
     return Counter(expected.calls) | Counter(most | {call: 1 for call in given.calls if not call.field})

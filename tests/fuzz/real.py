@@ -17,7 +17,7 @@ from services.sandbox import Sandbox
 from services.sandbox.faults import Fault
 from tests.fuzz.answers import Answer, Execute, answered
 from tests.fuzz.operations import Grammar
-from tests.fuzz.stage import ALLOWED, Noted, Request, core, nullable
+from tests.fuzz.stage import ALLOWED, Noted, Request, Witness, core, nullable
 from tests.fuzz.values import Sample
 from tests.fuzz.viewers import granted
 
@@ -32,7 +32,12 @@ SELDOM = frozenset({"after", "view", "where", "search", "can", "report", "explai
 FAULTS = 0.2
 """In how many of the cases."""
 SECONDS = 60.0
-LISTS = ("estimates", "invoices", "salesOrders", "purchaseOrders", "subscriptions", "accounts", "contacts", "reports")
+LISTS = ("estimates", "invoices", "salesOrders", "purchaseOrders", "subscriptions", "accounts", "contacts")
+KNOWN = (
+    f"{{ {' '.join(f'{name}(first: 3) {{ nodes {{ id }} }}' for name in LISTS)} "
+    "reports { id } dashboards { id } viewer { id } }"
+)
+"""Asks for the ids of some records."""
 
 
 class Real:
@@ -48,13 +53,13 @@ class Real:
         self._sandbox = sandbox
         self._people = people
         inner = schema._schema  # noqa: SLF001 - Strawberry's way to graphql-core's schema
-        self.grammar = Grammar(inner, _samples(ids), left_out=CLOCKS, rare=SELDOM, mutations=False)
+        self.grammar = Grammar(inner, samples(ids), left_out=CLOCKS, rare=SELDOM, mutations=False)
 
     async def play(self, execute: Execute, request: Request, seed: int) -> Answer:
         chance, noted = Random(seed), Noted()
         viewer = granted(chance, HIDEABLE, self._people[chance.choice(PEOPLE)])
         services: Any = replace(self._services, usage=noted)
-        context = Context(services, viewer, Errand(viewer, str(seed), monotonic() + SECONDS))
+        context = Witness(services, viewer, Errand(viewer, str(seed), monotonic() + SECONDS))
         self._sandbox.clear_faults()
         if chance.random() < FAULTS:
             self._sandbox.fault(Fault("status", chance.choice(FAILING), status=400))
@@ -66,12 +71,13 @@ class Real:
             root=None,
             allowed=ALLOWED,
         )
-        return replace(await answered(execution), noted=frozenset(noted.used))
+        return replace(await answered(execution), noted=frozenset(noted.used), places=context.places)
 
 
-def _samples(ids: Mapping[str, list[str]]) -> dict[str, Sample]:
+def samples(ids: Mapping[str, list[str]]) -> dict[str, Sample]:
+    """Values that the gateway's schema accepts, over records that there are."""
     every = [one for known in ids.values() for one in known]
-    samples: dict[str, Sample] = {
+    made: dict[str, Sample] = {
         "ID": lambda chance: chance.choice(every),
         "first": lambda chance: chance.choice((1, 2, 3, 5, 5, 8, 0)),
         "Date": lambda chance: f"2026-0{chance.randint(1, 9)}-15",
@@ -83,8 +89,8 @@ def _samples(ids: Mapping[str, list[str]]) -> dict[str, Sample]:
     }
     for plural, known in ids.items():
         if known:
-            samples[f"{plural.removesuffix('s')}.id"] = lambda chance, known=known: chance.choice(known)
-    return samples
+            made[f"{plural.removesuffix('s')}.id"] = lambda chance, known=known: chance.choice(known)
+    return made
 
 
 @asynccontextmanager
@@ -98,11 +104,12 @@ async def real(assembly: Assembly, sandbox: Sandbox) -> AsyncIterator[Real]:
 async def _known(assembly: Assembly, viewer: Viewer) -> dict[str, list[str]]:
     """Global ids of records that the owner sees."""
     context = Context(assembly.services, viewer, Errand(viewer, "ids", monotonic() + SECONDS))
-    fields = " ".join(f"{name}(first: 3) {{ nodes {{ id }} }}" for name in LISTS[:-1])
-    query = f"{{ {fields} reports {{ id }} dashboards {{ id }} viewer {{ id }} }}"
-    data = (
-        await core(schema)(query, variables=None, operation_name=None, context=context, root=None, allowed=ALLOWED)
-    ).data
+    asked = core(schema)(KNOWN, variables=None, operation_name=None, context=context, root=None, allowed=ALLOWED)
+    return known((await asked).data)
+
+
+def known(data: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The ids that `KNOWN` has brought."""
     return {name: list(_ids(value)) for name, value in data.items()}
 
 

@@ -29,6 +29,8 @@ class Difference:
     seed: int
     found: list[str]
     request: Request
+    first: int
+    """The seed to begin with, so that the same is seen again."""
 
     @property
     def sign(self) -> str:
@@ -37,7 +39,8 @@ class Difference:
 
     def __str__(self) -> str:
         told = "\n".join(f"  {one[:2000]}" for one in self.found)
-        return f"seed {self.seed}, variables {self.request.variables!r}\n{self.request.text}\n{told}"
+        again = f"--seed {self.first} --cases {self.seed - self.first + 1}"
+        return f"seed {self.seed} ({again}), variables {self.request.variables!r}\n{self.request.text}\n{told}"
 
 
 @dataclass(slots=True)
@@ -74,14 +77,14 @@ async def fuzzed(stage: Stage, seeds: Iterable[int], fresh: Fresh) -> Tally:
 
 
 async def _fuzzed(stage: Stage, seeds: Iterable[int], fresh: Fresh) -> Tally:
-    tally, execute = Tally(), fresh()
+    tally, execute, seeds = Tally(), fresh(), list(seeds)
     for seed in seeds:
         one = case(stage, seed)
         expected, found = await compared(stage, one, execute)
         tally.answers[_kind(expected)] += 1
         if found:
             known = {difference.sign for difference in tally.differences}
-            difference = Difference(seed, found, one.request)
+            difference = Difference(seed, found, one.request, seeds[0])
             fresh_kind = difference.sign not in known
             tally.differences.append(await _explained(stage, difference, fresh) if fresh_kind else difference)
     return tally
@@ -95,14 +98,15 @@ def _kind(answer: Answer) -> str:
 
 async def _explained(stage: Stage, seen: Difference, fresh: Fresh) -> Difference:
     one = Case(seen.seed, seen.request)
-    for earlier in ((), range(one.seed - one.seed % EACH, one.seed)):
+    for first in (one.seed, one.seed - one.seed % EACH):
+        earlier = range(first, one.seed)
 
-        async def again(request: Request, earlier: Iterable[int] = earlier) -> list[str]:
+        async def again(request: Request, earlier: range = earlier) -> list[str]:
             return await _again(stage, replace(one, request=request), earlier, fresh)
 
         if await again(one.request):
             small = await shrunk(one.request, again)
-            return replace(seen, found=await again(small), request=small)
+            return replace(seen, found=await again(small), request=small, first=first)
     return replace(seen, found=[*seen.found, "only after cases of other documents"])
 
 

@@ -1,5 +1,6 @@
 """Where a case is played: the synthetic schema with a world behind it."""
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ from strawberry.types.graphql import OperationType
 from resolvers.context import Context
 from services.errand import Errand
 from tests.fuzz import synthetic
-from tests.fuzz.answers import Answer, Call, Execute, answered
+from tests.fuzz.answers import Answer, Call, Execute, Path, Told, answered
 from tests.fuzz.operations import Grammar
 from tests.fuzz.values import GARBAGE
 from tests.fuzz.viewers import granted
@@ -117,7 +118,22 @@ class Desk:
         return self.world.failing(record) or record
 
 
-class Scene(Context):
+class Witness(Context):
+    """A context that knows where errors without a path were noted."""
+
+    @cached_property
+    def places(self) -> defaultdict[Told, set[Path]]:
+        return defaultdict(set)
+
+    def report(self, error: Exception, info: Any, coordinate: str, module: str | None = None) -> None:
+        super().report(error, info, coordinate, module)
+        if info.path is not None:  # compiled operations tell no places
+            alone = Context(self.services, self.viewer, self.errand)
+            alone.report(error, info, coordinate, module)
+            self.places[Told.of(*alone.errors.values())].add(tuple(info.path.as_list()))
+
+
+class Scene(Witness):
     """The context of a case."""
 
     world: World
@@ -181,4 +197,5 @@ class Synthetic:
         )
         answer, calls = await answered(execution), tuple(world.calls)
         effects = tuple(call.place for call in calls if call.field in self.types["Mutation"])
-        return replace(answer, calls=calls, effects=effects, noted=frozenset(noted.used))
+        noted_use = frozenset(noted.used)
+        return replace(answer, calls=calls, effects=effects, noted=noted_use, places=context.places)

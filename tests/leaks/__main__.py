@@ -33,9 +33,10 @@ def main() -> int:
                 return asyncio.run(_searched(url, given))
 
         if given.planted:
-            found = [_told(bug, searched(planted)) for bug, planted in PLANTED.items()]
-            return 0 if all(found) else 1
-        return 1 if searched(nullcontext).leaks else 0
+            seen = [_told(bug, searched(planted)) for bug, planted in PLANTED.items()]
+            return 0 if all(seen) else 1
+        found = searched(nullcontext)
+        return 1 if found.leaks or found.otherwise or found.unexpected else 0
 
 
 async def _searched(url: str, given: argparse.Namespace) -> Findings:
@@ -63,14 +64,18 @@ def _print(found: Findings, seed: int, seconds: float, cpu: float, calls: int) -
         "time": f"{seconds:.1f} s, {cpu:.1f} s of CPU: {cpu / found.cases * 1000:.2f} ms a case",
         "calls to products": f"{calls}",
         "changes of grants": f"{found.changes}",
+        "live events": f"{found.events}",
         "canaries seen": f"{found.canaries}, of them {found.foreign} told to another access",
         "errors": ", ".join(f"{code} {count}" for code, count in found.errors.most_common()),
+        "full rights": f"{found.modelled} compared with the model, {len(found.otherwise)} otherwise",
         "leaks": f"{len(found.leaks)}",
     }
     for name, value in rows.items():
         print(f"{name:18} {value}")  # noqa: T201
     for what, count in found.unexpected.most_common(10):
         print(f"  {count:5} × {what}")  # noqa: T201
+    for one in found.otherwise[:5]:
+        print(f"  {one}")  # noqa: T201
     kinds = Counter((one.person, one.canary._replace(record="*")) for one in found.leaks)
     for (person, canary), count in kinds.most_common(20):
         print(f"  {count:5} × {person} saw {'.'.join(canary)}")  # noqa: T201

@@ -1,7 +1,7 @@
 """Operations at random: a store of documents that everybody asks with variables of his own."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -12,7 +12,8 @@ from tests.leaks import facts
 from tests.leaks.world import DOCUMENTS
 
 TYPES = {"$first": "Int!", "$within": "Int!", "$on": "Boolean!", "$id": "ID!", "$ids": "[ID!]!"}
-COMMON = ("number", "referenceNumber", "total { amount }", "date", "status", "availableActions { name available }")
+ANY_KIND = ("number", "referenceNumber", "total { amount }", "date", "availableActions { name available }")
+COMMON = (*ANY_KIND, "status")
 IN_FULL = (
     "notes",
     "terms",
@@ -47,6 +48,8 @@ class Operation:
 
     query: str
     kind: str
+    is_modelled = True
+    """Whether the model knows the answer."""
 
     def variables(self, organizations: Sequence[str], chance: Random) -> dict[str, Any]:
         """Variables for a viewer of the first organization; now and then with ids of another."""
@@ -69,6 +72,16 @@ _IDS: Mapping[str, Sequence[str]] = {
 }
 
 
+def global_ids(organizations: Iterable[str]) -> dict[str, list[str]]:
+    """Of some records of all organizations, by module."""
+    every = list(organizations)
+    named = {module if module in NAMES else f"{module}s": records for module, records in _IDS.items()}
+    return {
+        plural: [encode(organization, module, record) for record in records for organization in every]
+        for (plural, records), module in zip(named.items(), _IDS, strict=True)
+    }
+
+
 def store(chance: Random, count: int) -> list[Operation]:
     """So many different documents."""
     makers = (_list, _list, _list, _list, _record, _record, _documents, _directory, _directory, _nodes)
@@ -88,13 +101,14 @@ def _record(chance: Random) -> Operation:
 def _documents(chance: Random) -> Operation:
     some = ", ".join(chance.sample(MODULES, 3))
     modules = f", modules: [{some}]" if chance.random() < 0.5 else ""
-    inner = _page(chance, f"module {_some(chance, COMMON)} {_of_types(chance)}")
+    inner = _page(chance, f"module {_some(chance, ANY_KIND)} {_of_types(chance)}")
     return _operation(f"documents(first: $first{modules}) {{ {inner} }}", "invoices")
 
 
 def _of_types(chance: Random) -> str:
     types = chance.sample(("invoices", "estimates", "purchaseOrders", "subscriptions"), 2)
-    return " ".join(f"... on {_type(module)} {{ {_document(chance, module)} }}" for module in types)
+    told = {module: re.sub(r"\bstatus\b", f"{module}Status: status", _document(chance, module)) for module in types}
+    return " ".join(f"... on {_type(module)} {{ {fields} }}" for module, fields in told.items())
 
 
 def _type(module: str) -> str:
@@ -106,7 +120,7 @@ def _directory(chance: Random) -> Operation:
     what = chance.choice(("account", "contact"))
     fields = _some(chance, ACCOUNT if what == "account" else CONTACT)
     for module in chance.sample((*NAMES, "documents"), chance.randint(0, 2)):
-        inner = _some(chance, COMMON) if module == "documents" else _document(chance, module)
+        inner = _some(chance, ANY_KIND) if module == "documents" else _document(chance, module)
         fields += f" {module}(first: $first) {{ {_page(chance, inner)} }}"
     root = f"{what}(id: $id)" if chance.random() < 0.6 else f"{what}s(first: 2)"
     return _operation(f"{root} {{ {fields if root.endswith('$id)') else f'nodes {{ {fields} }}'} }}", what)

@@ -6,8 +6,11 @@ from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
+import structlog
+
+from gateway.live import operations
 from gateway.plans import program
-from resolvers import context
+from resolvers import context, documents, relations
 from resolvers.loaders import Loaders
 from services.identity import Identity
 from services.policy import Viewer
@@ -82,8 +85,8 @@ def full_records_for_scoped_viewers() -> Iterator[None]:
     """A stored full record is given to one who sees some customers only."""
     holding = full.FullRecords.holding
 
-    def held(self: full.FullRecords, viewer: Viewer, kind: Any, rows: Any) -> Any:
-        return holding(self, _unscoped(viewer), kind, rows)
+    def held(self: full.FullRecords, errand: Any, kind: Any, rows: Any) -> Any:
+        return holding(self, replace(errand, viewer=_unscoped(errand.viewer)), kind, rows)
 
     with patch.object(full.FullRecords, "holding", held):
         yield
@@ -99,7 +102,7 @@ def _unscoped(viewer: Viewer) -> Viewer:
 
 def full_records_of_restricted_viewers() -> AbstractContextManager[Any]:
     """What one is told from whom the product hides fields is stored for all."""
-    return patch.object(full, "tells_all", lambda viewer, kind: not full.withheld(viewer, kind.module))
+    return patch.object(full, "tells_all", lambda viewer, module: not full.withheld(viewer, module))
 
 
 @contextmanager
@@ -129,6 +132,30 @@ def viewers_never_seen_anew() -> Iterator[None]:
         yield
 
 
+def watchers_never_seen_anew() -> AbstractContextManager[Any]:
+    """Whoever watches is told as the one he was at first."""
+
+    async def viewer(self: Any, *_requires: Any) -> Viewer:
+        seen: Viewer = self.viewer
+        return seen
+
+    return patch.object(operations._Run, "_viewer", viewer)  # noqa: SLF001  # there is no other way in
+
+
+@contextmanager
+def records_logged() -> Iterator[None]:
+    """What is looked up is written to the log."""
+    fetch = documents.fetch
+
+    async def logged(*given: Any) -> Any:
+        found = await fetch(*given)
+        structlog.get_logger().info("a record", record=found)
+        return found
+
+    with patch.object(documents, "fetch", logged):
+        yield
+
+
 @contextmanager
 def copy_answered_across_organizations() -> Iterator[None]:
     """Pages are remembered whichever organization they are of."""
@@ -144,6 +171,11 @@ def _of_any(key: Any) -> Any:
     return (key[0], *key[2:]) if key[0] in ("rows", "count") else key
 
 
+def money_left_out() -> AbstractContextManager[Any]:
+    """No leak, but less than those may see who may see everything."""
+    return patch.object(relations, "_money", lambda _amount, _currency: None)
+
+
 PLANTED: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
     bug.__name__: bug
     for bug in (
@@ -157,5 +189,7 @@ PLANTED: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {
         loaders_shared_between_requests,
         viewers_never_seen_anew,
         copy_answered_across_organizations,
+        watchers_never_seen_anew,
+        records_logged,
     )
 }

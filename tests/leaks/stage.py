@@ -2,16 +2,16 @@
 
 import asyncio
 import base64
+import logging
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from logging import CRITICAL
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from time import monotonic
-from typing import Any
+from typing import Any, NoReturn
 
 import msgspec
 import structlog
@@ -53,6 +53,8 @@ class Stage:
     organizations: dict[str, str]
     """The gateway's ids of the companies."""
     tokens: Mapping[str, str] = field(repr=False)
+    said: list[str] = field(default_factory=list, repr=False)
+    """What the gateway has logged."""
 
     @property
     def services(self) -> Services:
@@ -60,9 +62,11 @@ class Stage:
         services: Services = self.app.state.endpoint.services
         return services
 
-    async def ask(self, key: str, body: Mapping[str, Any]) -> str:
-        """Post an operation as somebody; the body of the answer."""
-        return (await posted(self.app, self.tokens[key], msgspec.json.encode(body))).decode()
+    async def ask(self, key: str, body: Mapping[str, Any]) -> tuple[str, str]:
+        """Post an operation as somebody; head and body of the answer."""
+        told: list[str] = []
+        await posted(self.app, self.tokens[key], msgspec.json.encode(body), told.append)
+        return "".join(told[:-1]), told[-1]
 
     async def write(self, person: Person, *, elsewhere: bool) -> None:
         """Put somebody into the tables as he is: by this process, or by another one and until this one has heard."""
@@ -113,13 +117,14 @@ async def furnish(url: str) -> None:
 async def _opened(url: str, chance: Random, execution: Execution) -> AsyncIterator[Stage]:
     key, world = ECKey.generate_key("P-256", {"kid": "one"}), World(beginning())
     products = Products(world, {"keys": [key.as_dict(private=False)]}, chance)
-    with _quiet(), TemporaryDirectory() as data:
+    said: list[str] = []
+    with _overheard(said), TemporaryDirectory() as data:
         app = create_app(_settings(url, Path(data), execution), transport=products)
         async with app.router.lifespan_context(app):
             tokens = {one: _token(key, one) for one in world.people}
             elsewhere = Database(url, pool_size=1)
             try:
-                yield Stage(app, world, products, elsewhere, await _organizations(app), tokens)
+                yield Stage(app, world, products, elsewhere, await _organizations(app), tokens, said)
             finally:
                 await elsewhere.close()
 
@@ -166,11 +171,23 @@ def _token(key: ECKey, person: str) -> str:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without a line a request."""
-    usual = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(CRITICAL))
+def _overheard(said: list[str]) -> Iterator[None]:
+    """What is logged is kept here instead."""
+
+    def keep(_logger: Any, _method: str, event: Any) -> NoReturn:
+        said.append(repr(event))
+        raise structlog.DropEvent
+
+    class Keeper(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(f"{record.getMessage()} {record.exc_info}")
+
+    usual, keeper = structlog.get_config(), Keeper(logging.INFO)
+    level = structlog.make_filtering_bound_logger(logging.INFO)
+    structlog.configure(wrapper_class=level, processors=[structlog.contextvars.merge_contextvars, keep])
+    logging.getLogger().addHandler(keeper)
     try:
         yield
     finally:
+        logging.getLogger().removeHandler(keeper)
         structlog.configure(**usual)

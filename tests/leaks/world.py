@@ -86,6 +86,13 @@ class Person:
         by_product = module in MODULES[CRM] or any(_shows(self.shown(one), module, field) for one in (BOOKS, BILLING))
         return by_profile and by_product
 
+    @property
+    def sees_all(self) -> bool:
+        """Whether nothing of his company is hidden from him."""
+        finance = (BOOKS, BILLING)
+        whole = all(self.shown(one) == everything(one) and not self.scoped(one) for one in finance)
+        return whole and all(self.profile.get(module) == frozenset() for one in MODULES for module in MODULES[one])
+
     def told(self, module: str) -> str:
         """How much of a module a product tells him under his own access."""
         product, name = ORIGIN[module]
@@ -177,7 +184,9 @@ def at_random(person: Person, chance: Random) -> Person:
     """The same person with other grants that the gateway alone knows of."""
     kind = chance.choice(("profile", "profile", "profile", "seat", "migrated", "connected"))
     if kind == "profile":
-        return replace(person, profile=_some(chance, {name for names in MODULES.values() for name in names}))
+        every = {name for names in MODULES.values() for name in names}
+        whole = chance.random() < 0.4
+        return replace(person, profile=dict.fromkeys(sorted(every), frozenset()) if whole else _some(chance, every))
     if kind == "seat" and person.seat is not None:
         return replace(person, seat=_some(chance, DOCUMENTS))
     if kind == "migrated" and person.seat is None:

@@ -105,3 +105,14 @@ def test_a_full_record_holds_while_the_row_is_as_it_was() -> None:
     assert not known.holds(_invoice(last_modified_time="2026-03-01T10:00:01+0100"))
     assert not known.holds(_invoice(last_modified_time=None))
     assert not Known(_invoice(), modified + SETTLED / 2).holds(_invoice())
+
+
+def test_a_full_record_that_was_read_within_what_is_allowed_holds_unless_the_row_is_newer() -> None:
+    modified = instant("2026-03-01T09:00:00Z")
+    assert modified is not None
+    known = Known(_invoice(), modified + SETTLED / 2)
+    assert known.holds(_invoice(), modified)
+    assert known.holds(_invoice(last_modified_time="2026-03-01T09:59:59+0100"), modified)
+    assert not known.holds(_invoice(), modified + SETTLED)
+    assert not known.holds(_invoice(status="overdue"), modified)
+    assert not known.holds(_invoice(last_modified_time="2026-03-01T10:00:01+0100"), modified)
