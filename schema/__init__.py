@@ -14,6 +14,7 @@ from schema.errors import declare
 from schema.freshness import Freshness, fresh
 from schema.integration import IntegrationUser
 from schema.kinds import Estimate, Invoice, PurchaseOrder, SalesOrder, Subscription
+from schema.limits import publish
 from schema.live import Live
 from schema.mutation import Mutation
 from schema.permissions import Epilogue
@@ -51,3 +52,4 @@ schema = Schema(
     extensions=[Freshness, Epilogue],
     config=StrawberryConfig(scalar_map=SCALARS, name_converter=Names()),
 )
+publish(schema._schema)  # noqa: SLF001 - Strawberry gives no other way to it

@@ -269,7 +269,8 @@ def _decide(viewer: Viewer, text: str) -> Decision:
     if text in ADMINISTRATION:
         if viewer.administers and (viewer.owns or text != LIMIT_RAISE):
             return Decision(text, granted=True, through=(Product.CRM,))
-        lacking = (Source.CRM_PROFILE,) * (not viewer.administers) + (Source.OWNERSHIP,) * (text == LIMIT_RAISE)
+        alone = text == LIMIT_RAISE and not viewer.owns
+        lacking = (Source.CRM_PROFILE,) * (not viewer.administers) + (Source.OWNERSHIP,) * alone
         return Decision(text, granted=False, missing_from=lacking)
     permission = Permission.parse(text)
     missing = tuple(_missing(viewer, permission))

@@ -35,6 +35,8 @@ UNREACHABLE = (UpstreamRateLimited, UpstreamUnavailable, DeadlineExceeded)
 """What an older answer can help with."""
 Named = Callable[[Document], str]
 """The stream that tells a record when the products are asked."""
+AHEAD = 0.3
+"""Of the age that an answer may have, what is left of it when the copy is brought up to date meanwhile."""
 _ZONE = "WITH zone AS (SELECT time_zone FROM record_bases WHERE organization_id = %(organization)s)"
 _THESE = "WHERE organization_id = %(organization)s AND module = %(module)s AND id = ANY(%(ids)s) AND deleted_at IS NULL"
 
@@ -136,14 +138,24 @@ class Answers:
     async def _seen(self, errand: Errand, modules: Collection[str], oldest: datetime) -> Sight | None:
         organization_id = errand.viewer.organization_id
         for ask in (self.moments.known, self.moments.now):
-            seen = _sight(organization_id, await ask(organization_id), modules)
-            if seen is None or seen.at >= oldest:
-                break
-        if seen is None or seen.at >= oldest:
-            return seen
+            standings = await ask(organization_id)
+            seen = _sight(organization_id, standings, modules)
+            if seen is None:
+                return None
+            if seen.at >= oldest:
+                self._renew(seen, standings, modules, oldest + AHEAD * timedelta(seconds=errand.within))
+                return seen
         if not await self._brought(errand, modules, oldest):
             return None
         return _sight(organization_id, await self.moments.now(organization_id), modules)
+
+    def _renew(self, seen: Sight, standings: Standings, modules: Collection[str], young: datetime) -> None:
+        """Have what will soon be too old brought up to date before anybody has to wait for it."""
+        if seen.at < young:
+            for module in modules:
+                as_of = standings[module].as_of
+                if as_of is not None and as_of < young:
+                    self._copy.soon(seen.organization_id, module)
 
     async def _brought(self, errand: Errand, modules: Collection[str], oldest: datetime) -> bool:
         """Whether all modules have been brought up to date, in half of the time that there is."""

@@ -53,6 +53,11 @@ class Copy:
         except ShareSpent:
             return None
 
+    def soon(self, organization_id: str, module: str) -> None:
+        """Bring a module up to date while nobody waits for it; what goes wrong is left to those who will."""
+        if self._copies(module):
+            self._demand.soon((organization_id, module))
+
     async def pull(self, organization_id: str, module: str) -> None:
         """Bring a module up to date, or finish what is under way.
 

@@ -17,6 +17,8 @@ from services.storage.records import RecordPull
 
 CLAIM_SECONDS = 15
 """After which a process that has not come back with the changes counts as dead."""
+REST_SECONDS = 5.0
+"""Between two turns that nobody waits for."""
 PAUSES = (0.01, 0.02, 0.05)
 """Seconds after which to look whether another process is done; the last one is repeated."""
 _CLAIM = text("""
@@ -42,6 +44,7 @@ class Demand:
         self._database = database
         self._work = work
         self._turns: dict[Key, asyncio.Task[bool]] = {}
+        self._rested: dict[Key, float] = {}
 
     async def aclose(self) -> None:
         """Stop what is under way."""
@@ -66,14 +69,23 @@ class Demand:
                 await asyncio.sleep(pause)
         raise AssertionError
 
+    def soon(self, key: Key) -> None:
+        """Ask for the changes without anybody waiting for them, so that nobody will have to."""
+        at = monotonic()
+        if key not in self._turns and self._rested.get(key, at) <= at:
+            self._rested[key] = at + REST_SECONDS
+            self._begun(key)
+
     async def _turn(self, key: Key, deadline: float) -> bool:
         """Wait for the turn that is under way here, or take it; whether it was this process that asked."""
-        turn = self._turns.get(key)
-        if turn is None:
-            turn = self._turns[key] = asyncio.create_task(self._take(key), name=f"records {key[1]}", context=Context())
-            turn.add_done_callback(lambda done: self._over(key, done))
+        turn = self._turns.get(key) or self._begun(key)
         done, _ = await asyncio.wait({turn}, timeout=max(0.0, deadline - monotonic()))
         return turn not in done or turn.result()
+
+    def _begun(self, key: Key) -> asyncio.Task[bool]:
+        turn = self._turns[key] = asyncio.create_task(self._take(key), name=f"records {key[1]}", context=Context())
+        turn.add_done_callback(lambda done: self._over(key, done))
+        return turn
 
     def _over(self, key: Key, turn: asyncio.Task[bool]) -> None:
         self._turns.pop(key, None)

@@ -144,7 +144,7 @@ class App:
         try:
             if not scopes.suffices(caller.scopes, at.product, request.method, at.path):
                 raise _out_of_scope(at.product)
-            await asyncio.sleep(0)  # others may begin meanwhile, as on a network
+            await asyncio.sleep(self._sandbox.pause())  # others may begin meanwhile, as on a network
             response = await self._dispatch(request, at)
         finally:
             spending.end()

@@ -31,7 +31,8 @@ CLIENT = "sandbox-client"
 class Sandbox:
     """Kept in the file at `path`, or in memory; filled when empty.
 
-    `today` is the day the records lead up to, `now` the clock (epoch seconds) of tokens, budgets and changes.
+    `today` is the day the records lead up to, `now` the clock (epoch seconds) of tokens, budgets and changes, `pause`
+    tells how many seconds the next call to a product takes, out of its organization's calls at once.
     """
 
     def __init__(
@@ -42,11 +43,13 @@ class Sandbox:
         today: date = TODAY,
         limits: Limits | None = None,
         now: Callable[[], float] = time.time,
+        pause: Callable[[], float] = lambda: 0.0,
         store: Store | None = None,
     ) -> None:
         self.store = store or Store(path)
         self.today = today
         self.now = now
+        self.pause = pause
         seed(self.store, today=today, scale=scale)
         self.access = Access(self.store)
         self.budgets = Budgets(limits or Limits())

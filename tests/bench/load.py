@@ -66,7 +66,7 @@ class Contestant:
         body = b""
         for _ in range(requests):
             writer.write(self._request(next(self.numbers)))
-            body = await _answered(reader)
+            body = await answered(reader)
         writer.close()
         return body
 
@@ -77,7 +77,8 @@ class Contestant:
         return f"POST /graphql HTTP/1.1\r\n{head}Content-Length: {len(content)}\r\n\r\n".encode() + content
 
 
-async def _answered(reader: asyncio.StreamReader) -> bytes:
+async def answered(reader: asyncio.StreamReader) -> bytes:
+    """The body of the next answer; raises `Wrong` when it is not a 200."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
     body = await reader.readexactly(length)

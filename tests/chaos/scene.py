@@ -136,10 +136,11 @@ def surroundings(environment: Mapping[str, str]) -> dict[str, str]:
 
 @dataclass
 class Worker:
-    """A worker process of ours; a new one follows at once when it is killed."""
+    """A process of ours, a worker unless told otherwise; what it says is added to its log."""
 
     environment: dict[str, str]
     log: Path
+    command: str = "worker"
     process: subprocess.Popen[bytes] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -147,8 +148,8 @@ class Worker:
 
     def start(self) -> None:
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateway", "worker"],
+            self.process = subprocess.Popen(  # noqa: S603 - our own commands
+                [sys.executable, "-m", "gateway", self.command],
                 cwd=ROOT,
                 env=surroundings(self.environment),
                 stdout=log,

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import make_url
 
 from services.sandbox.faults import Fault
-from tests.harness import Gateway, running
+from tests.harness import Gateway, running, until
 from tests.resolvers.copying import read_copy
 from tests.resolvers.reading import KINDS, called, codes, data, ids_of, kept, only_error
 
@@ -101,6 +101,22 @@ async def test_a_copy_that_is_too_old_is_brought_up_to_date_once_for_all_who_wai
     assert {call.email for call in lists} == {"owner@demo.example"}
     oldest = datetime.now(UTC) - timedelta(seconds=60)
     assert all(datetime.fromisoformat(answer["data"]["invoices"]["asOf"]) >= oldest for answer in answers)
+
+
+async def test_a_copy_that_will_soon_be_too_old_is_brought_up_to_date_while_nobody_waits(own_gateway: Gateway) -> None:
+    await read_copy(own_gateway)
+    await _aged(own_gateway, 500)
+    own_gateway.sandbox.clear_calls()
+    own_gateway.sandbox.fault(Fault("delay", seconds=0.3))
+    query = f"query @fresh(within: 600) {{ {PAGE} }}"
+    answers = [(await data(own_gateway, "owner", query))["invoices"]["asOf"] for _ in range(3)]
+    old, young = (datetime.now(UTC) - timedelta(seconds=age) for age in (499, 60))
+    assert all(datetime.fromisoformat(at) < old for at in answers)
+    await until(lambda: own_gateway.sandbox.calls(path="*/invoices"))
+    async with asyncio.timeout(5):
+        while datetime.fromisoformat((await data(own_gateway, "owner", query))["invoices"]["asOf"]) < young:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(0.02)
+    assert len(own_gateway.sandbox.calls(path="*/invoices")) == 1
 
 
 async def test_a_product_that_is_down_is_answered_for_as_long_as_the_client_allows(own_gateway: Gateway) -> None:

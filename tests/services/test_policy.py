@@ -15,6 +15,7 @@ from services.policy import (
     AccessKind,
     Action,
     CapabilitySet,
+    Decision,
     ModuleGrant,
     Permission,
     Product,
@@ -36,11 +37,9 @@ def access(grant: ModuleGrant, product: Product = Product.BOOKS, *, module: str 
     return ProductAccess(product, AccessKind.PRODUCT_USER, {module: grant})
 
 
-def viewer(
-    profile: Mapping[str, ModuleGrant] | ModuleGrant, *accesses: ProductAccess, administers: bool = False
-) -> Viewer:
+def viewer(profile: Mapping[str, ModuleGrant] | ModuleGrant, *accesses: ProductAccess, **more: bool) -> Viewer:
     by_module = {"invoices": profile} if isinstance(profile, ModuleGrant) else profile
-    return Viewer("1", "o", "A", "a@demo.example", "Standard", by_module, accesses, administers=administers)
+    return Viewer("1", "o", "A", "a@demo.example", "Standard", by_module, accesses, **more)  # type: ignore[arg-type]
 
 
 def allowed(*grants: ModuleGrant) -> set[str]:
@@ -152,15 +151,88 @@ def test_customers_are_the_products_alone_and_accounts_the_crms_alone() -> None:
     assert only_crm.decide("customers.view").missing_from == (Source.BOOKS_ROLE,)
 
 
-@pytest.mark.parametrize("permission", ["integration.manage", "audit.view"])
+ADMINISTERED = (
+    *("integration.manage", "audit.view", "integration.setUp", "capabilities.upgrade"),
+    *("integration.usersAdd", "integration.usersUpdate", "integration.usersRemove"),
+    *("migration.view", "migration.run", "migration.pause", "migration.resume"),
+    *("migration.cancel", "migration.retry", "migration.rollBack"),
+)
+RAISE = "integration.limitRaise"
+
+
+@pytest.mark.parametrize("permission", ADMINISTERED)
 def test_only_administrators_of_the_integration_administer_it(permission: str) -> None:
     everything = dict.fromkeys(FINANCE, EVERYTHING)
-    assert viewer(everything, administers=True).decide(permission).through == (Product.CRM,)
-    assert viewer(everything).decide(permission).missing_from == (Source.CRM_PROFILE,)
+    allowed = viewer(everything, administers=True).decide(permission)
+    assert (allowed.granted, allowed.missing_from, allowed.through) == (True, (), (Product.CRM,))
+    refused = viewer(everything, owns=True).decide(permission)
+    assert (refused.granted, refused.missing_from, refused.through) == (False, (Source.CRM_PROFILE,), ())
+
+
+@pytest.mark.parametrize(
+    ("administers", "owns", "missing"),
+    [
+        (True, True, ()),
+        (True, False, (Source.OWNERSHIP,)),
+        (False, True, (Source.CRM_PROFILE,)),
+        (False, False, (Source.CRM_PROFILE, Source.OWNERSHIP)),
+    ],
+)
+def test_the_user_limit_is_raised_by_an_administrator_who_owns_the_integration(
+    administers: bool, owns: bool, missing: tuple[Source, ...]
+) -> None:
+    decision = viewer(EVERYTHING, administers=administers, owns=owns).decide(RAISE)
+    assert (decision.granted, decision.missing_from) == (not missing, missing)
+    assert decision.granted_by == (" and ".join(source.value for source in missing) or None)
+
+
+@pytest.mark.parametrize(
+    ("module", "lacking"),
+    [
+        *((module, Source.BOOKS_ROLE) for module in ("estimates", "invoices", "salesOrders", "purchaseOrders")),
+        ("customers", Source.BOOKS_ROLE),
+        ("subscriptions", Source.BILLING_ROLE),
+        ("accounts", Source.CRM_PROFILE),
+        ("contacts", Source.CRM_PROFILE),
+    ],
+)
+def test_each_module_is_withheld_by_what_holds_it(module: str, lacking: Source) -> None:
+    profile = {} if lacking is Source.CRM_PROFILE else {module: EVERYTHING}
+    assert viewer(profile).decide(f"{module}.view").missing_from == (lacking,)
+
+
+def test_who_has_no_access_to_a_product_is_said_to_have_none() -> None:
+    books = access(EVERYTHING)
+    asked = viewer(EVERYTHING, books)
+    assert asked.access_to(Product.BOOKS) is books
+    assert asked.access_to(Product.BILLING) == ProductAccess(Product.BILLING, AccessKind.NONE)
+    assert list(asked.own_grants()) == [EVERYTHING]
+    assert list(viewer(EVERYTHING).own_grants()) == []
+
+
+def test_a_question_is_decided_once() -> None:
+    asked = viewer(EVERYTHING, access(EVERYTHING))
+    assert asked.decide("invoices.view") is asked.decide("invoices.view")
+
+
+def test_only_who_is_scoped_everywhere_is_scoped() -> None:
+    scoped = ModuleGrant(frozenset(Action), assigned_only=True)
+    assert viewer(EVERYTHING, access(scoped), access(scoped, Product.BILLING)).grant("invoices").assigned_only
+    assert not viewer(EVERYTHING, access(scoped), access(EVERYTHING, Product.BILLING)).grant("invoices").assigned_only
+    assert not viewer(EVERYTHING, access(NOTHING), access(NOTHING, Product.BILLING)).grant("invoices").actions
+    assert viewer(EVERYTHING, access(EVERYTHING)).grant("estimates") == NOTHING
+
+
+def test_nobody_is_special_unless_it_is_said() -> None:
+    plain = viewer(NOTHING)
+    assert (plain.administers, plain.owns, plain.freshness_seconds) == (False, False, 30)
+    assert (NOTHING.actions, NOTHING.hidden, NOTHING.read_only, NOTHING.assigned_only) == (
+        (frozenset(),) * 3 + (False,)
+    )
 
 
 def test_what_is_public_is_held_by_everyone() -> None:
-    assert viewer({}).may("public")
+    assert viewer({}).decide("public") == Decision("public", granted=True)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@ import random
 from datetime import timedelta
 
 import pytest
-from sqlmodel import delete, update
+from sqlmodel import col, delete, update
 
 from services.audit import Filters
 from services.audit import State as Outcome
@@ -11,8 +11,8 @@ from services.candidates import Reason
 from services.errors import LimitReached, NotFound
 from services.migration.states import ItemState, State
 from services.policy import AccessKind
-from services.storage.models import now
-from services.storage.rollout import Migration, MigrationItem, RolloutPhase
+from services.storage.models import AuditEvent, now
+from services.storage.rollout import Migration, MigrationItem, RolloutPhase, Usage
 from tests.services.migration.office import Office, made
 
 
@@ -140,6 +140,137 @@ async def test_old_previews_are_forgotten_and_nothing_else(office: Office) -> No
     await office.migrations.forget_previews()
     assert [run.id for run in (await office.migrations.page(office.id, 5)).runs] == [kept.id]
     assert old.id not in {item.migration_id for item in await office.rows(MigrationItem)}
+
+
+async def audited(office: Office, action: str) -> AuditEvent:
+    """The latest event of an action."""
+    found = await office.rows(AuditEvent, col(AuditEvent.action) == action)
+    return max(found, key=lambda event: event.at)
+
+
+async def test_each_step_is_written_to_the_audit_with_what_it_changed(office: Office) -> None:
+    run = await office.start("legacy", "restricted")
+    begun = await audited(office, "migration.run")
+    assert (begun.permission, begun.subject_module, begun.subject_id) == ("migration.run", "migrations", run.id)
+    assert begun.changes == [{"field": "state", "before": None, "after": "QUEUED"}]
+    assert (begun.outcome, begun.actor_email) == ("APPLIED", "owner@demo.example")
+    for step, action, before, after in (
+        ("pause", "migration.pause", "QUEUED", "PAUSED"),
+        ("resume", "migration.resume", "PAUSED", "QUEUED"),
+        ("cancel", "migration.cancel", "QUEUED", "CANCELLED"),
+        ("roll_back", "migration.rollBack", "CANCELLED", "ROLLED_BACK"),
+    ):
+        done = await getattr(office.migrations, step)(await office.errand(), run.id)
+        assert (made(done).id, made(done).state, done.problems) == (run.id, State(after), ())
+        event = await audited(office, action)
+        assert (event.id, event.permission, event.outcome) == (done.audit_event_id, action, "APPLIED")
+        assert (event.subject_module, event.subject_id) == ("migrations", run.id)
+        assert event.changes == [{"field": "state", "before": before, "after": after}]
+
+
+async def test_rolling_one_back_is_written_down_for_him_and_leaves_the_migrations_state(office: Office) -> None:
+    run = await office.migrate("legacy", "sales1")
+    (legacy,) = await office.ids("legacy")
+    await office.migrations.roll_back(await office.errand(), run.id, [legacy, legacy])
+    whole, own = await audited(office, "migration.rollBack"), await audited(office, "users.rollBack")
+    assert whole.changes == [{"field": "state", "before": "COMPLETED", "after": "COMPLETED"}]
+    assert (own.permission, own.subject_module, own.subject_id, own.outcome) == (
+        "migration.rollBack",
+        "users",
+        legacy,
+        "APPLIED",
+    )
+    assert own.changes == [{"field": "access", "before": "INTEGRATION_USER", "after": "OWNER_DELEGATED"}]
+    item = (await office.items(run.id))["legacy"]
+    assert (item.state, item.message) == (ItemState.ROLLED_BACK, "He works as OWNER_DELEGATED again.")
+    assert item.settled_at is not None
+    other = await office.ids("legacy", "sales1")
+    refused = await office.migrations.roll_back(await office.errand(), run.id, other)
+    assert "Only users whom this migration has migrated" in refused.problems[0].message
+    assert await office.access("sales1") is AccessKind.INTEGRATION_USER
+
+
+async def test_a_refused_step_is_written_down_with_why(office: Office) -> None:
+    run = await office.migrate("legacy")
+    done = await office.migrations.retry_failed(await office.errand(), run.id)
+    (problem,) = done.problems
+    assert (problem.field, problem.code, problem.message) == (
+        ("id",),
+        "CONFLICT",
+        "Nobody has failed in this migration.",
+    )
+    event = await audited(office, "migration.retry")
+    assert (event.id, event.outcome, event.changes) == (done.audit_event_id, "REJECTED", [])
+    assert event.user_errors == [
+        {"field": ["id"], "message": problem.message, "code": "CONFLICT", "hint": problem.hint}
+    ]
+    assert (await office.run(run.id)).state is State.COMPLETED
+
+
+async def test_who_failed_begins_anew_when_he_is_retried(office: Office) -> None:
+    await office.connect("restricted")
+    office.sandbox.change("restricted@demo.example", books_status="inactive")
+    run = await office.migrate("restricted", "legacy")
+    made(await office.migrations.retry_failed(await office.errand(), run.id))
+    items = await office.items(run.id)
+    again = items["restricted"]
+    assert (again.state, again.reason, again.message, again.attempts, again.settled_at) == (
+        ItemState.PENDING,
+        None,
+        None,
+        0,
+        None,
+    )
+    assert items["legacy"].state is ItemState.MIGRATED
+    assert await office.assembly.migrating.work.waiting() == [run.id]
+
+
+@pytest.mark.parametrize(
+    "closed", [{"delegation": False}, {"window_closes_at": None}, {"window_closes_at": now() - timedelta(days=1)}]
+)
+async def test_without_an_old_way_nobody_goes_back(office: Office, closed: dict[str, object]) -> None:
+    run = await office.migrate("legacy")
+    await office.organize(**closed)
+    done = await office.migrations.roll_back(await office.errand(), run.id)
+    assert "there is no old way to go back to" in done.problems[0].message
+    assert (await office.run(run.id)).rolled_back == 0
+
+
+async def test_a_wider_set_of_capabilities_is_taken_back_after_the_window_as_well(office: Office) -> None:
+    done = await office.assembly.services.capabilities.upgrade(await office.errand(), dry_run=False)
+    run = made(done)
+    await office.work()
+    await office.organize(window_closes_at=now() - timedelta(days=1))
+    back = made(await office.migrations.roll_back(await office.errand(), run.id))
+    assert (back.state, back.rolled_back) == (State.ROLLED_BACK, 1)
+    assert (await office.seats())["estimator"].capability_set == "ESTIMATES_ONLY"
+
+
+async def test_a_preview_is_kept_for_a_week(office: Office) -> None:
+    days = {7.1: await office.start("legacy", dry_run=True), 6.9: await office.start("legacy", dry_run=True)}
+    for age, run in days.items():
+        await office.change(
+            update(Migration).where(col(Migration.id) == run.id).values(created_at=now() - timedelta(days=age))
+        )
+    await office.migrations.forget_previews()
+    assert [run.id for run in (await office.migrations.page(office.id, 5)).runs] == [days[6.9].id]
+
+
+async def test_what_was_used_in_the_last_thirty_days_matters(office: Office) -> None:
+    (legacy,) = await office.ids("legacy")
+    for age, coordinate in ((29, "Subscription.mrr"), (32, "Subscription.plan")):
+        await office.add(
+            Usage(
+                organization_id=office.id,
+                member_id=legacy,
+                day=(now() - timedelta(days=age)).date(),
+                coordinate=coordinate,
+                permission="subscriptions.view.mrr",
+                operations=1,
+            )
+        )
+    item = (await office.items((await office.start("legacy", dry_run=True)).id))["legacy"]
+    assert [one.coordinate for one in item.mattered] == ["Subscription.mrr"]
 
 
 STEPS = ("work", "pause", "resume", "cancel", "retry_failed", "roll_back", "roll_back_one")
