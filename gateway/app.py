@@ -62,7 +62,7 @@ def _cross_origin(settings: Settings) -> list[Middleware]:
 
 
 async def _graphql(request: Request) -> Response:
-    if wants_events(request.headers.get("accept")):
+    if request.method != "HEAD" and wants_events(request.headers.get("accept")):
         return await streamed(request, request.app.state.live)
     endpoint: Endpoint = request.app.state.endpoint
     return await endpoint(request)

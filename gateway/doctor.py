@@ -85,7 +85,7 @@ async def _database(settings: Settings) -> Finding:
             told = str(getattr(error, "orig", None) or error).splitlines()[0]
             return Finding("database", False, told, "Check DATABASE_URL and that PostgreSQL answers there.")
         except CommandError as error:
-            newer = await database.is_current()  # where replicas are replaced, it is for the old ones
+            newer = await database.is_current()  # at least ours, and not ours
             return Finding("database", False, NEWER if newer else str(error), GO_BACK if newer else UPGRADE)
     return Finding("database", True, f"PostgreSQL {version}, schema up to date")
 

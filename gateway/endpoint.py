@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from strawberry import Schema
 from strawberry.http.ides import get_graphql_ide_html
-from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
@@ -188,8 +188,6 @@ class Endpoint:
                 result = await (self._watched(self.telemetry, operation, run) if self.telemetry else run)
         except InvalidOperationTypeError as error:
             raise NOT_HERE[error.operation_type] from error
-        except CannotGetOperationTypeError:
-            return _unexecuted(_misnamed("There is no such operation in the query."))
         except TimeoutError as error:
             raise DeadlineExceeded from error
         if result.errors:

@@ -86,7 +86,7 @@ class Limits(Group):
     repetitions: int = Field(default=10_000, ge=0)
     """Pairs of fields under one name, and of fragments, in one place, each of which validation has to compare."""
     points: int = Field(default=200_000, ge=1)
-    """Objects that the answer may have at most, lists taken as long as they may be."""
+    """Of an operation, as `extensions.cost` tells them: objects, writes and reports, lists as long as they may be."""
     calls: int = Field(default=2_000, ge=1)
     """Calls to the products that this may take when nothing is known yet."""
     errors: int = Field(default=20, ge=1)

@@ -14,6 +14,7 @@ from procrastinate.jobs import Job, Status
 
 from services.observing import Attributes
 from services.storage.engine import Database
+from services.storage.statements import RECONNECT_SECONDS
 
 LANES = 6
 """Members of one migration who are moved at once, however many workers there are."""
@@ -23,8 +24,6 @@ TICK = 5
 """Seconds after which it is looked again which copies are to go on."""
 BEHIND = -2
 """The priority of what no user waits for: all other jobs go first."""
-RECONNECT_SECONDS = 8.0
-"""The pool tries to connect ever more rarely; after this it gives up, and whoever comes next makes it begin anew."""
 CAUSE = "traceparent"
 """W3C's name of what led to a job: among its arguments, and among a tracer's headers."""
 AGAIN_AFTER = 1.0

@@ -258,7 +258,7 @@ async def _note(session: AsyncSession, mail: Mail, tried: _Tried) -> None:
         "last_error": tried.error,
         "attempts": mail.attempts + 1,
         "sent_at": moment if sent else None,
-        "due_at": func.now() + _pause(mail.attempts),
+        "due_at": func.clock_timestamp() + _pause(mail.attempts),  # the transaction is as old as the try
     }
     await session.exec(update(Mail).where(col(Mail.id) == mail.id).values(values))
     if sent and mail.migration_item_id:

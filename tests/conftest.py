@@ -11,10 +11,18 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from services.sandbox import Sandbox
 from services.storage.embedded import Embedded
 from tests.harness import Ask, Demo, Gateway, alone, drop, set_up
+
+
+def pytest_configure() -> None:
+    """What is logged shows no locals beside a traceback: to print them takes seconds, in which nothing else happens."""
+    *others, _ = structlog.get_config()["processors"]
+    plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+    structlog.configure(processors=[*others, plain])
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -25,6 +26,7 @@ from gateway.settings import Jobs, Settings, Upstream
 from services.sandbox import Sandbox
 from services.sandbox.budget import Limits
 from services.sandbox.calls import fingerprint
+from services.storage.embedded import Embedded
 from tests.declared import undeclared_in
 
 SEALING_KEY = "c2VhbGluZyBrZXkgb2YgdGhlIHRlc3RzLCAzMiBieXQ="
@@ -235,9 +237,19 @@ async def until(condition: Callable[[], object], seconds: float = 10) -> None:
             await asyncio.sleep(0.005)
 
 
-async def struck(sandbox: Sandbox) -> None:
-    """Return when a call has met an ordered fault: it is at the sandbox, and unanswered if the fault delays it."""
-    await until(lambda: any(told["seen"] for told in sandbox.faults.listed()))
+async def struck(sandbox: Sandbox, calls: int = 1) -> None:
+    """Return when so many calls have met ordered faults: they are at the sandbox, unanswered if the fault delays."""
+    await until(lambda: sum(told["seen"] for told in sandbox.faults.listed()) >= calls)
+
+
+@contextmanager
+def demo_of_its_own() -> Iterator[Demo]:
+    """For commands: a demo on a PostgreSQL of its own, which `set_up` has to fill first."""
+    with TemporaryDirectory(prefix="gateway-", ignore_cleanup_errors=True) as directory:
+        room = Path(directory)
+        embedded = Embedded(room / "postgres", durable=False)
+        with embedded.running():
+            yield Demo(embedded.url(), "demo", room / "demo" / "sandbox.db")
 
 
 async def set_up(demo: Demo) -> None:

@@ -22,7 +22,7 @@ def applied_changes(old: DocumentNode, new: DocumentNode) -> Iterator[Change]:
     for coordinate in before.keys() & after.keys():
         was, now = _applied(before[coordinate]), _applied(after[coordinate])
         for name in was.keys() | now.keys():
-            if was.get(name) != now.get(name):
+            if _shown(was.get(name)) != _shown(now.get(name)):  # nodes are equal only where they stand in one place
                 yield _change(coordinate, name, was.get(name), now.get(name))
 
 

@@ -26,7 +26,7 @@ class Tally:
     def one(self, whose: str) -> Iterator[None]:
         """One more within the block; raises `LimitReached`, or whatever the error is."""
         if self._open[whose] >= self._limit:
-            message, hint = f"You have too many {self._what} open.", f"At most {self._limit} at once."
+            message, hint = f"Too many {self._what} are open.", f"At most {self._limit} at once."
             raise self._error(message, hint=hint, limit=self._what, value=self._limit + 1, allowed=self._limit)
         self._open[whose] += 1
         try:

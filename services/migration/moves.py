@@ -310,8 +310,8 @@ def passing(error: GatewayError) -> bool:
     return error.code in {"UPSTREAM_UNAVAILABLE", "UPSTREAM_RATE_LIMITED", "DEADLINE_EXCEEDED"}
 
 
-def moment(error: GatewayError, attempt: int, jitter: float) -> datetime:
-    """When to try again: as the product asks, otherwise after pauses that double; `jitter` between 0 and 1."""
+def pause(error: GatewayError, attempt: int, jitter: float) -> timedelta:
+    """How long not to try again: as the product asks, otherwise ever twice as long; `jitter` between 0 and 1."""
     asked = error.details.get("retryAfter")
     seconds = float(asked) if asked else 2.0**attempt * (0.5 + jitter)
-    return now() + timedelta(seconds=min(seconds, 300.0))
+    return timedelta(seconds=min(seconds, 300.0))

@@ -127,7 +127,7 @@ class Work:
             except (Conflict, Superseded):
                 raise
             except GatewayError as error:
-                self._put_off(item, error)
+                await self._put_off(session, item, error)
 
     @contextmanager
     def _watched(self, job: Job, item: MigrationItem) -> Iterator[None]:
@@ -140,12 +140,13 @@ class Work:
             yield
             span.set_attribute("gateway.migration.outcome", item.state)
 
-    def _put_off(self, item: MigrationItem, error: GatewayError) -> None:
+    async def _put_off(self, session: AsyncSession, item: MigrationItem, error: GatewayError) -> None:
         """Later once more, or never. A spent budget is nobody's failure, however often it is met."""
         item.attempts += not isinstance(error, UpstreamRateLimited)
         item.message = error.message
         if moves.passing(error) and item.attempts < self._pace.attempts:
-            item.due_at = moves.moment(error, item.attempts, random())
+            at = (await session.exec(select(func.clock_timestamp()))).one()
+            item.due_at = at + moves.pause(error, item.attempts, random())
         else:
             hint = f" {error.hint}" if error.hint else ""
             moves.settle(item, ItemState.FAILED, Reason.UPSTREAM_ERROR, f"{error.message}{hint}")
@@ -157,7 +158,7 @@ class Work:
             query = select(MigrationItem).where(MigrationItem.id == item_id).with_for_update(skip_locked=True)
             item = (await session.exec(query)).one_or_none()
             if item is not None and item.state in {ItemState.PENDING, ItemState.SKIPPED}:
-                self._put_off(item, _Stumbled(f"The gateway failed: {type(error).__name__}."))
+                await self._put_off(session, item, _Stumbled(f"The gateway failed: {type(error).__name__}."))
                 await ledger.tell(session, job.id)
 
     async def _finish(self, job: Job) -> None:

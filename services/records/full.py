@@ -23,6 +23,8 @@ from services.upstream.client import encode
 SETTLED = timedelta(seconds=15)
 """After its change a record must have been read: the products' times have whole seconds, so that a later change may
 bear the same, and an answer may be ten seconds old when it comes."""
+APART = timedelta(seconds=2)
+"""The same where an older answer will do: a change after that, such as a write of ours, bears another second."""
 
 _FIND = """
     SELECT id, body, read_at FROM full_records
@@ -49,7 +51,8 @@ class Known:
         """Whether it is the record that the list row, which was read just now, is about.
 
         Statuses turn with the calendar, and balances with payments, without the record being changed itself. One that
-        was read since `oldest`, and is not older than the row, is as good as one that is read again.
+        was read since `oldest`, and is not older than the row, is as good as one that is read again, unless the record
+        may have been changed once more within the same second.
         """
         mine, theirs = instant(self.document.last_modified_time), instant(row.last_modified_time)
         if mine is None or theirs is None or mine < theirs:
@@ -57,7 +60,7 @@ class Known:
         fresh = oldest is not None and self.read_at >= oldest
         if mine > theirs:
             return fresh
-        return (fresh or self.read_at >= mine + SETTLED) and _turning(self.document) == _turning(row)
+        return self.read_at >= mine + (APART if fresh else SETTLED) and _turning(self.document) == _turning(row)
 
 
 def _turning(document: Document) -> tuple[object, ...]:

@@ -137,7 +137,7 @@ class Parties:
         return known | fetched
 
     async def _access(self, errand: Errand, product: Product) -> Access:
-        """Under which it is recalled: what may not be live is the same for all who see everything."""
+        """Under which it is recalled: what need not be live is the same for all who see everything."""
         connection = await self._credentials.for_viewer(errand.viewer, product)
         return (shared_access_of if errand.within > 0 else access_of)(errand.viewer, connection)
 

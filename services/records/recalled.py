@@ -1,4 +1,7 @@
-"""What the products and the CRM have told about people and companies, for a while, each access by itself."""
+"""What the products and the CRM have told about people and companies, for a while.
+
+Each access by itself, or one for all whom the product shows everything.
+"""
 
 from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping
 from datetime import datetime, timedelta
@@ -26,7 +29,10 @@ Fetch = Callable[[Collection[Any]], Awaitable[Mapping[Any, Any]]]
 
 
 class Access(NamedTuple):
-    """Who was told: a connection, and whether it sees some customers only. That may change while it stays the same."""
+    """Who was told: a connection, and whether it sees some customers only. That may change while it stays the same.
+
+    In place of the connection's id stands the product's name where it is one for all who see every customer.
+    """
 
     organization_id: str
     connection: str
@@ -40,7 +46,7 @@ def access_of(viewer: Viewer, connection: Connection) -> Access:
 
 
 _CUSTOMERS = {Product.BOOKS: "contacts", Product.BILLING: "customers"}
-"""The copied module that decides who sees all of a product's customers."""
+"""The copied module by which it is decided who sees all of a product's customers."""
 
 
 def shared_access_of(viewer: Viewer, connection: Connection) -> Access:

@@ -23,7 +23,7 @@ class Wire(Protocol):
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], content: bytes | None, within: float
     ) -> Received:
-        """The answer, which must be there as a whole `within` so many seconds.
+        """The answer, which must be there as a whole within so many seconds.
 
         Raises `UpstreamUnavailable` when nothing was sent, `AnswerLost` when no whole answer came.
         """
@@ -45,7 +45,7 @@ class Network:
     ) -> Received:
         """See `Wire`."""
         if within <= 0:
-            raise AnswerLost
+            raise UpstreamUnavailable
         try:
             request = self._client.request(method, url).headers(headers).timeout(timedelta(seconds=within))
             response = await (request if content is None else request.body_bytes(content)).build().send()

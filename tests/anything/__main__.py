@@ -3,10 +3,7 @@
 import argparse
 import asyncio
 import logging
-import secrets
 import sys
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import monotonic
 
 import httpx
@@ -16,12 +13,11 @@ from rich.table import Table
 
 from gateway.demo import PEOPLE
 from gateway.settings import Http
-from services import Services
-from services.storage.embedded import Embedded
 from tests.anything.asking import Crowd, Tally
 from tests.fuzz.real import KNOWN, known
 from tests.gateway.live_harness import serving
-from tests.harness import Demo, set_up
+from tests.harness import Demo, demo_of_its_own, set_up
+from tests.resolvers.copying import read_copy
 
 PATIENCE = 60.0
 SHOWN = 20
@@ -31,14 +27,9 @@ def main() -> int:
     """Print the table; 1 when something was not well-formed, not coded, not declared, or the gateway is not healthy."""
     given = _arguments()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    with TemporaryDirectory(prefix="anything-") as room:
-        home = Path(room)
-        home.chmod(0o755)
-        embedded = Embedded(home / "postgres", durable=False)
-        with embedded.running():
-            demo = Demo(embedded.url(), f"anything_{secrets.token_hex(4)}", home / "demo" / "sandbox.db")
-            began = monotonic()
-            tally, healthy = asyncio.run(_asked(demo, range(given.seed, given.seed + given.cases)))
+    with demo_of_its_own() as demo:
+        began = monotonic()
+        tally, healthy = asyncio.run(_asked(demo, range(given.seed, given.seed + given.cases)))
     _shown(tally, monotonic() - began, healthy=healthy)
     return 1 if tally.faults or not healthy else 0
 
@@ -57,20 +48,13 @@ async def _asked(demo: Demo, seeds: range) -> tuple[Tally, bool]:
         serving(gateway.app, Http()) as port,
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE) as client,
     ):
-        await _copied(gateway.app.state.endpoint.services)
+        await read_copy(gateway)  # so that it answers as well as the products
         tokens = {person: gateway.token(f"{person}@demo.example") for person in PEOPLE}
         ids = known((await gateway.ask("owner", KNOWN))["data"])
         tally = await Crowd(client, tokens, ids).ask(seeds)
         healthy = [(await client.get(path)).status_code for path in ("/healthz", "/readyz")]
         answered = await gateway.ask("owner", "{ viewer { id } }")
     return tally, healthy == [200, 200] and "errors" not in answered
-
-
-async def _copied(services: Services) -> None:
-    """The gateway has read its copy, so that this answers as well as the products."""
-    for organization_id in await services.directory.organizations():
-        for source in services.copy.sources:
-            await services.copy.pull(organization_id, source.module)
 
 
 def _shown(tally: Tally, seconds: float, *, healthy: bool) -> None:

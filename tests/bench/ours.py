@@ -17,14 +17,14 @@ from gateway.demo import CLIENT_ID, ZOHO
 from gateway.settings import OpenId, Settings, Upstream
 from services.credentials import Consent
 from services.policy import Product
-from services.sandbox import Limits, Sandbox
+from services.sandbox import Sandbox
 from services.sandbox.store import Organization
 from services.storage.embedded import Embedded
 from tests.bench.processes import ROOT, Process, free_port, python, running
 from tests.bench.rendering import rendered
 from tests.bench.upstream import served
+from tests.harness import PLENTY
 
-PLENTY = Limits(minute=10**6, concurrent=1000, day=10**9, tokens_per_10_minutes=10**6)
 SEALING_KEY = "YmVuY2ggYmVuY2ggYmVuY2ggYmVuY2ggYmVuY2ggMzI="
 PEOPLE = ("owner", "readonly")
 """Who sees everything, and who does not see what is still to be paid."""
@@ -67,7 +67,6 @@ def staged() -> Iterator[Stage]:
     """The static products and a database with the owner's and the others' connections, until the block is left."""
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="bench-")))
-        directory.chmod(0o755)
         embedded = stack.enter_context(Embedded(directory / "postgres", durable=False).running())
         sandbox = Sandbox(limits=PLENTY)
         stack.callback(sandbox.close)

@@ -1,5 +1,6 @@
 """Servers in processes of their own, and what they have spent by their own accounts."""
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -57,6 +58,18 @@ def running(
             yield Process(port, process.pid)
         finally:
             _end(process)
+
+
+async def answering(process: "subprocess.Popen[bytes]", address: str, path: str = "/readyz") -> None:
+    """Return when a process that has just been started answers well at `path`; raises `NotStarted`."""
+    until = monotonic() + START_SECONDS
+    async with httpx.AsyncClient(base_url=address) as client:
+        while process.poll() is None and monotonic() < until:
+            with suppress(httpx.HTTPError):
+                (await client.get(path)).raise_for_status()
+                return
+            await asyncio.sleep(0.1)
+    raise NotStarted(f"{process.args} does not answer at {address}{path}")
 
 
 def free_port() -> int:

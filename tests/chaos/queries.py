@@ -2,9 +2,6 @@
 
 import asyncio
 import random
-import socket
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +9,9 @@ from time import monotonic
 
 import httpx
 
-from tests.chaos.scene import ROOT, Plan, Scene, surroundings
+from tests.bench.processes import answering, free_port
+from tests.chaos.scene import Plan, Scene, Worker
+from tests.load.figures import percentile
 
 QUERY = (
     "{ viewer { name access { kind } } invoices(first: 10) { nodes { number total { amount } customer { name } } } }"
@@ -32,7 +31,7 @@ class Waits:
 
     def percentile(self, part: float) -> float:
         """The wait that this part of the queries stayed below, in seconds."""
-        return sorted(self.seconds)[min(len(self.seconds) - 1, int(len(self.seconds) * part))]
+        return percentile(self.seconds, part)
 
 
 async def measured(scene: Scene) -> tuple[Waits, Waits]:
@@ -68,28 +67,11 @@ async def _asked(client: httpx.AsyncClient, tokens: Sequence[str], ended: asynci
 
 @asynccontextmanager
 async def _gateway(scene: Scene) -> AsyncIterator[httpx.AsyncClient]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    environment = surroundings(scene.environment | {"GATEWAY_PORT": str(port), "GATEWAY_JOBS__INSIDE": "false"})
-    command = [sys.executable, "-m", "gateway", "serve"]
-    with (scene.directory / "gateway.log").open("ab") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)  # noqa: ASYNC220, S603
+    port = free_port()
+    gateway = Worker(scene.environment | {"GATEWAY_PORT": str(port)}, scene.directory / "gateway.log", "serve")
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            await _answering(client)
+            await answering(gateway.process, str(client.base_url), "/healthz")
             yield client
     finally:
-        process.terminate()
-        await asyncio.to_thread(process.wait, 30)
-
-
-async def _answering(client: httpx.AsyncClient) -> None:
-    until = monotonic() + 60
-    while monotonic() < until:
-        try:
-            (await client.get("/healthz")).raise_for_status()
-        except httpx.HTTPError:
-            await asyncio.sleep(0.1)
-        else:
-            return
-    raise TimeoutError("the gateway does not start")
+        await asyncio.to_thread(gateway.end)

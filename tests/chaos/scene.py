@@ -21,14 +21,13 @@ from time import monotonic
 from typing import Any
 
 import uvicorn
-from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select, update
 
 from gateway.assembly import Assembly, assembled
 from gateway.settings import Mail as MailOptions
-from gateway.settings import OpenId, Settings, Upstream, Zoho
+from gateway.settings import Settings, Upstream
 from services.credentials import Consent
 from services.errand import Errand
 from services.migration.states import State
@@ -39,13 +38,14 @@ from services.sandbox.store import Organization as Company
 from services.sandbox.store import Person
 from services.storage.models import AuditEvent, IntegrationGrant, Member, Organization, now
 from services.storage.rollout import Mail
+from tests.bench.ours import environment_of, settings_on
+from tests.bench.processes import ROOT
+from tests.harness import PLENTY
 
-ROOT = Path(__file__).parents[2]
-SEALING_KEY = "Y2hhb3MgY2hhb3MgY2hhb3MgY2hhb3MgY2hhb3MgMzI="
 WORKERS = 3
 REAL = Limits()
 """What the products allow."""
-ENDLESS = Limits(minute=10**6, concurrent=1000, day=10**9, tokens_per_10_minutes=10**6)
+ENDLESS = PLENTY
 """For measuring what is not the products' doing."""
 PATIENCE = 600.0
 """Seconds after which a run is given up."""
@@ -341,36 +341,14 @@ async def _served(sandbox: Sandbox) -> AsyncIterator[str]:
 
 
 def _settings(url: str, origin: str, directory: Path, limits: Limits) -> Settings:
-    return Settings(
-        data=directory,
-        database_url=SecretStr(url),
-        sealing_keys=(SecretStr(SEALING_KEY),),
-        zoho=Zoho(client_id="sandbox-client", client_secret=SecretStr("sandbox-secret"), origin=origin),
-        openid=OpenId(issuers=(f"{origin}/eu/accounts",), audience="sandbox-client"),
-        upstream=Upstream(calls_per_minute=limits.minute, calls_at_once=limits.concurrent),
-        mail=MailOptions(directory=directory / "mail"),
-    )
+    upstream = Upstream(calls_per_minute=limits.minute, calls_at_once=limits.concurrent)
+    mail = MailOptions(directory=directory / "mail")
+    return settings_on(url, origin, directory).model_copy(update={"upstream": upstream, "mail": mail})
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """For a worker on the same settings."""
-    assert settings.zoho
-    assert settings.openid
-    assert settings.database_url
-    return {
-        "GATEWAY_DATA": str(settings.data),
-        "GATEWAY_DATABASE_URL": settings.database_url.get_secret_value(),
-        "GATEWAY_SEALING_KEYS": SEALING_KEY,
-        "GATEWAY_ZOHO__CLIENT_ID": settings.zoho.client_id,
-        "GATEWAY_ZOHO__CLIENT_SECRET": settings.zoho.client_secret.get_secret_value(),
-        "GATEWAY_ZOHO__ORIGIN": str(settings.zoho.origin),
-        "GATEWAY_OPENID__ISSUERS": settings.openid.issuers[0],
-        "GATEWAY_OPENID__AUDIENCE": settings.openid.audience,
-        "GATEWAY_UPSTREAM__CALLS_PER_MINUTE": str(settings.upstream.calls_per_minute),
-        "GATEWAY_UPSTREAM__CALLS_AT_ONCE": str(settings.upstream.calls_at_once),
-        "GATEWAY_MAIL__DIRECTORY": str(settings.mail.directory),
-        "GATEWAY_LOGS__LEVEL": "warning",
-    }
+    """For a process on the same settings."""
+    return environment_of(settings) | {"GATEWAY_MAIL__DIRECTORY": str(settings.mail.directory)}
 
 
 async def _set_up(assembly: Assembly, sandbox: Sandbox, origin: str, users: Sequence[str]) -> str:

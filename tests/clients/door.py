@@ -2,8 +2,8 @@
 
 import secrets
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +13,8 @@ from gateway.live.routes import live_on
 from gateway.settings import Http
 from gateway.taking import add
 from resolvers.ids import encode
-from services.storage.embedded import Embedded
 from tests.gateway.live_harness import serving
-from tests.harness import Demo, Gateway, set_up
+from tests.harness import Gateway, demo_of_its_own, set_up
 
 OWNER = "owner@demo.example"
 LEEWAY_SECONDS = 30
@@ -96,17 +95,7 @@ async def opened(gateway: Gateway) -> AsyncIterator[Door]:
 @asynccontextmanager
 async def demonstrated() -> AsyncIterator[Gateway]:
     """The demo on a database of its own, for those who run without pytest."""
-    with _room() as room, Embedded(room / "postgres", durable=False).running() as embedded:
-        demo = Demo(embedded.url(), "clients", room / "demo" / "sandbox.db")
+    with demo_of_its_own() as demo:
         await set_up(demo)
         async with demo.gateway() as gateway:
             yield gateway
-
-
-@contextmanager
-def _room() -> Iterator[Path]:
-    """A directory that PostgreSQL's account may enter too."""
-    with tempfile.TemporaryDirectory(prefix="clients-", ignore_cleanup_errors=True) as directory:
-        room = Path(directory)
-        room.chmod(0o755)
-        yield room

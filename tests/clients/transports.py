@@ -128,7 +128,7 @@ async def server_restarts(transport: Transport, door: Door) -> None:
 
 
 async def token_ends(transport: Transport, door: Door) -> None:
-    async with session(transport, door, seconds=2) as opened, aclosing(_changes(opened)) as changes:
+    async with session(transport, door, seconds=5) as opened, aclosing(_changes(opened)) as changes:
         await _next(changes, door)
         await _broken_off(changes)
     await _hear(transport, door)

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,12 +16,12 @@ import httpx
 import psutil
 
 from services.storage.embedded import Embedded
+from tests.bench.processes import answering, free_port
 from tests.chaos.scene import ENDLESS, ROOT, Crowd, Scene, scene, surroundings
 from tests.faults.aging import settled
 from tests.faults.tally import Tally
 
 DEADLINE_SECONDS = 10
-START_SECONDS = 60.0
 TOKEN_SECONDS = 6 * 3600
 """A token lasts for longer than any clock goes wrong here."""
 NOBODY = Crowd(seats=0, users=0)
@@ -59,8 +58,7 @@ class Served:
     process: "subprocess.Popen[bytes]" = field(init=False)
 
     def __post_init__(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self.port = free_port()
 
     @property
     def address(self) -> str:
@@ -81,7 +79,7 @@ class Served:
     async def start(self) -> None:
         """Return when it is ready."""
         self.launch()
-        await self._ready()
+        await answering(self.process, self.address)
 
     async def kill(self) -> None:
         """As the kernel does it."""
@@ -95,19 +93,6 @@ class Served:
             self.process.send_signal(number)
             await asyncio.to_thread(self.process.wait, 60)
         return monotonic() - began
-
-    async def _ready(self) -> None:
-        until = monotonic() + START_SECONDS
-        async with httpx.AsyncClient(base_url=self.address) as client:
-            while monotonic() < until:
-                assert self.process.poll() is None, f"it has ended; see {self.log}"
-                try:
-                    (await client.get("/readyz")).raise_for_status()
-                except httpx.HTTPError:
-                    await asyncio.sleep(0.1)
-                else:
-                    return
-        raise TimeoutError(f"the gateway does not start; see {self.log}")
 
 
 @dataclass
@@ -129,7 +114,6 @@ class Stage:
         """A gateway that is ready; `environment` beside the usual."""
         given = {
             **self.scene.environment,
-            "GATEWAY_JOBS__INSIDE": "false",
             "GATEWAY_HTTP__DEADLINE_SECONDS": str(DEADLINE_SECONDS),
             **environment,
         }

@@ -163,11 +163,16 @@ async def _until_waiting(url: str) -> None:
 
 
 async def told_to_end(stage: Stage) -> Row:
-    async with stage.gateway() as served, stage.asking(served) as tally:
+    async with stage.gateway() as served:
+        return await ended(stage, served)
+
+
+async def ended(stage: Stage, served: Served) -> Row:
+    """Told to end while four requests are under way, and started again."""
+    async with stage.asking(served) as tally:
         stage.scene.sandbox.fault(Fault("delay", path="/books/v3/*", seconds=3))
         requests = [asyncio.create_task(work()) for work in (tally.read, tally.write, tally.write, tally.write)]
-        await struck(stage.scene.sandbox)
-        await asyncio.sleep(0.3)
+        await struck(stage.scene.sandbox, len(requests))
         took = await served.end()
         answers = await asyncio.gather(*requests)
         stage.scene.sandbox.clear_faults()

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import pytest
 
 from services.consent import Consents
 from services.sandbox import Sandbox
+from tests.bench.processes import free_port
 from tests.harness import SEALING_KEY, Gateway
 
 ROOT = Path(__file__).parents[2]
@@ -109,12 +109,6 @@ async def test_a_user_who_was_not_migrated_works_under_his_own_access_once_conne
     answer = await own_gateway.ask(email, query)
     assert "errors" not in answer
     assert {call.email for call in own_gateway.sandbox.calls(product="books")} == {email}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -259,7 +259,7 @@ async def test_a_socket_is_closed_for_the_client_to_come_back_when_the_token_of_
     live: Server, topic: str
 ) -> None:
     leeway = 30
-    async with live.signed_in("staff", lifetime=2 - leeway) as client:
+    async with live.signed_in("staff", lifetime=4 - leeway) as client:
         await watching(client, topic)
         assert await client.closed() == (4403, "The token is not valid.")
     await live.until_left(topic)

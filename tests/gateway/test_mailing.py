@@ -111,9 +111,11 @@ class Slow:
     """A way out that is held up until it is let go."""
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    held_up: asyncio.Event = field(default_factory=asyncio.Event)
     sent: list[str] = field(default_factory=list)
 
     async def send(self, message: EmailMessage) -> None:
+        self.held_up.set()
         await self.gate.wait()
         self.sent.append(message["Message-ID"])
 
@@ -124,9 +126,9 @@ async def test_a_slow_server_occupies_one_of_those_who_work(own_gateway: Gateway
         post = Post(assembly.outbox, slow)
         assert await write(assembly, "MIGRATED")
         first = asyncio.create_task(post.send())
-        await asyncio.sleep(0.2)
+        await asyncio.wait_for(slow.held_up.wait(), 10)
         assert await write(assembly, "CAPABILITIES_UPGRADED")
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(10):
             await asyncio.gather(*(post.send() for _ in range(3)))
         slow.gate.set()
         await first

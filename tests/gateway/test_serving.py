@@ -20,6 +20,7 @@ from starlette.applications import Starlette
 
 from gateway.serving import configured
 from gateway.settings import Http
+from tests.bench.processes import free_port
 from tests.harness import Gateway
 
 ROOT = Path(__file__).parents[2]
@@ -147,8 +148,7 @@ def test_a_worker_works_until_it_is_told_to_end(own_gateway: Gateway) -> None:
 
 
 def test_the_sandbox_runs_alone_on_a_port(room: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     process = started("sandbox", "--port", str(port), GATEWAY_DATA=str(room))
     try:
         until = time.monotonic() + 30

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from time import monotonic
 
 import pytest
 
@@ -83,18 +82,18 @@ async def test_the_limit_of_a_head_is_that_of_each_request_on_a_connection(own_g
 @pytest.mark.parametrize("begun", [b"", b"POST /gra", HEAD, HEAD + b"Content-Le"])
 async def test_a_head_that_does_not_arrive_is_not_waited_for(own_gateway: Gateway, begun: bytes) -> None:
     async with served(own_gateway, Live(), HASTY) as server, wired(server) as wire:
-        began = monotonic()
         await wire.say(begun)
         assert await wire.hear() == b""
-        assert monotonic() - began < 5
 
 
 async def test_a_head_that_comes_letter_by_letter_is_not_waited_for(own_gateway: Gateway) -> None:
     async with served(own_gateway, Live(), HASTY) as server, wired(server) as wire:
-        for letter in range(10):
-            await wire.say(HEAD[letter : letter + 1])
+        hearing = asyncio.create_task(wire.hear())
+        await wire.say(HEAD + b"X-Filler: ")
+        while not hearing.done():
+            await wire.say(b"a")
             await asyncio.sleep(0.1)
-        assert await wire.hear() == b""
+        assert await hearing == b""
 
 
 @pytest.mark.parametrize(
@@ -118,7 +117,7 @@ async def test_nobody_who_has_not_signed_in_is_waited_for(own_gateway: Gateway) 
 
 
 async def test_sockets_of_strangers_are_bounded_and_do_not_keep_others_out_for_long(own_gateway: Gateway) -> None:
-    limits = Live(strangers=3, initialisation_seconds=0.5)
+    limits = Live(strangers=3, initialisation_seconds=2)
     async with served(own_gateway, limits) as server, AsyncExitStack() as stack:
         for _ in range(2):
             await stack.enter_async_context(server.signed_in("staff"))

@@ -1,128 +1,27 @@
-"""What operators get to see: metrics, traces, readiness and the log."""
+"""What operators get to see: metrics, readiness and the log."""
 
-import gzip
-import hmac
 import json
-import logging
 import re
 import signal
-import socket
-import sys
-import threading
 import time
-from base64 import b64encode
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
-from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psycopg
 import pytest
-from google.protobuf.json_format import MessageToDict
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import make_url
 
-from gateway import logs, webhooks
-from gateway.settings import Live, Logs, Metrics, Traces
-from gateway.traces import Traces as SentTraces
-from resolvers.ids import decode
-from services.policy import Product
+from gateway.settings import Metrics, Traces
 from services.sandbox.faults import Fault
-from tests.gateway.live_harness import served
+from tests.bench.processes import free_port
+from tests.gateway.telemetry_harness import INVOICES, PARENT, TRACE, Collector, heads, watched
 from tests.gateway.test_serving import started
-from tests.harness import SEALING_KEY, Gateway, running
+from tests.harness import SEALING_KEY, Gateway
 
-INVOICES = "{ invoices(first: 5) { nodes { id lineItems { name } customer { name email } } } }"
-COUNT = "subscription { count(to: 2) }"
 DOCKER = Path(__file__).parents[2] / "docker"
-TRACE = "0af7651916cd43dd8448eb211c80319c"
-PARENT = f"00-{TRACE}-b7ad6b7169203331-01"
-
-
-class Collector:
-    """Stands in for OpenTelemetry's: keeps the spans that were sent to it."""
-
-    def __init__(self) -> None:
-        self.spans: list[dict[str, Any]] = []
-        self.authorizations: set[str | None] = set()
-        kept, authorizations = self.spans, self.authorizations
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                if self.headers.get("Content-Encoding") == "gzip":
-                    body = gzip.decompress(body)
-                authorizations.add(self.headers.get("Authorization"))
-                sent = MessageToDict(ExportTraceServiceRequest.FromString(body))
-                for resource in sent["resourceSpans"]:
-                    for scope in resource["scopeSpans"]:
-                        kept.extend(scope["spans"])
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.endpoint = f"http://127.0.0.1:{self._server.server_port}/v1/traces"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def names(self, span: dict[str, Any]) -> list[str]:
-        """The names of the spans around one, the outermost first."""
-        by_id = {one["spanId"]: one for one in self.spans}
-        names = []
-        while span:
-            names.append(span["name"])
-            span = by_id.get(span.get("parentSpanId", ""), {})
-        return names[::-1]
-
-
-class Heard(httpx.AsyncBaseTransport):
-    """The way to the products, which keeps the heads of what goes there."""
-
-    def __init__(self, way: httpx.AsyncBaseTransport) -> None:
-        self._way = way
-        self.heads: list[httpx.Headers] = []
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self.heads.append(request.headers)
-        return await self._way.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        await self._way.aclose()
-
-
-@pytest.fixture
-def collector() -> Iterator[Collector]:
-    collector = Collector()
-    yield collector
-    collector.close()
-
-
-@asynccontextmanager
-async def watched(own: Gateway, **settings: Any) -> AsyncIterator[Gateway]:
-    """A second gateway on the same database and sandbox, with telemetry as set."""
-    async with running(own.settings.model_copy(update=settings), own.sandbox) as gateway:
-        gateway.witness.way = Heard(gateway.witness.way)
-        yield gateway
-
-
-def heads(gateway: Gateway) -> list[httpx.Headers]:
-    """Those of all calls to products' interfaces, without those for tokens."""
-    heard = gateway.witness.way
-    assert isinstance(heard, Heard)
-    return [head for head in heard.heads if "authorization" in head]
 
 
 async def scraped(gateway: Gateway) -> dict[str, dict[tuple[str, ...], float]]:
@@ -201,144 +100,6 @@ async def test_a_failing_product_and_a_write_are_counted_as_they_went(own_gatewa
     assert found["gateway_errors_total"] == {("UPSTREAM_UNAVAILABLE",): 1}
 
 
-async def test_a_trace_goes_on_with_the_callers_from_request_to_statement(
-    own_gateway: Gateway, collector: Collector
-) -> None:
-    async with watched(own_gateway, traces=Traces(endpoint=collector.endpoint, share=1)) as gateway:
-        await gateway.post("staff", {"query": INVOICES}, traceparent=PARENT, tracestate="other=told")
-    spans = [span for span in collector.spans if span["name"]]
-    ours = [span for span in spans if collector.names(span)[0] == "POST /graphql"]
-    paths = {tuple(collector.names(span)) for span in ours}
-    assert ("POST /graphql", "operation") in paths
-    assert any(path[:3] == ("POST /graphql", "operation", "fields") and path[-1] == "GET books" for path in paths)
-    assert any(path[-1].startswith("SELECT ") for path in paths), paths
-    went = heads(gateway)
-    assert {head["traceparent"].split("-")[1] for head in went} == {TRACE}
-    assert not any("tracestate" in head for head in went)
-    assert {span["traceId"] for span in ours} == {b64encode(bytes.fromhex(TRACE)).decode()}
-
-
-async def test_an_operation_over_a_websocket_is_a_request_of_its_own(
-    own_gateway: Gateway, collector: Collector
-) -> None:
-    async with (
-        watched(own_gateway, traces=Traces(endpoint=collector.endpoint, share=1)) as gateway,
-        served(gateway, Live()) as live,
-        live.connected(traceparent=PARENT) as client,
-    ):
-        await client.say("connection_init", payload={"token": live.token("staff")})
-        await client.subscribe("1", COUNT)
-        while (await client.hear())["type"] != "complete":
-            pass
-    ours = [span for span in collector.spans if collector.names(span)[0] == "WS /graphql"]
-    assert [collector.names(span) for span in ours if span["name"] == "operation"] == [["WS /graphql", "operation"]] * 2
-    assert {span["traceId"] for span in ours} == {b64encode(bytes.fromhex(TRACE)).decode()}
-
-
-async def test_a_stream_belongs_to_its_request(own_gateway: Gateway, collector: Collector, log: StringIO) -> None:
-    number = {"X-Request-Id": "request-of-a-test"}
-    async with watched(own_gateway, traces=Traces(endpoint=collector.endpoint, share=1)) as gateway:
-        await gateway.post("staff", {"query": INVOICES}, accept="text/event-stream", **number)
-    assert any(collector.names(span) == ["POST /graphql", "operation"] for span in collector.spans)
-    lines = [json.loads(line) for line in log.getvalue().splitlines()]
-    ended = next(line for line in lines if line["event"] == "live operation")
-    assert ended["request_id"] == number["X-Request-Id"]
-    assert ended["trace_id"]
-
-
-async def test_a_job_tells_its_kind_attempt_and_outcome_and_is_linked_to_the_request_that_ordered_it(
-    own_gateway: Gateway, collector: Collector
-) -> None:
-    async with watched(own_gateway, traces=Traces(endpoint=collector.endpoint, share=1)) as gateway:
-        organization_id, product = await home(gateway), Product.BOOKS
-        body = json.dumps({"invoice": {"invoice_id": "46"}}).encode()
-        key = webhooks.secret(gateway.settings.keys[0], product, organization_id)
-        signed = hmac.new(key.encode(), f"organization{organization_id}".encode() + body, sha256).hexdigest()
-        url = f"{webhooks.PATHS[product]}?organization={organization_id}"
-        taken = await gateway.client.post(
-            url, content=body, headers={webhooks.SIGNATURE: signed, "traceparent": PARENT}
-        )
-        assert taken.status_code == 202
-        await gateway.app.state.webhooks.jobs.sync_soon("nobody's")
-        await gateway.app.state.webhooks.jobs.work_off()
-    refresh, sync = (job_of(collector, kind) for kind in ("refresh", "sync"))
-    asked = next(span for span in collector.spans if span["name"] == "POST /webhooks/books")
-    assert told(refresh) == {"gateway.job.kind": "refresh", "gateway.job.attempt": 1, "gateway.job.outcome": "done"}
-    assert [(link["traceId"], link["spanId"]) for link in refresh["links"]] == [(asked["traceId"], asked["spanId"])]
-    assert refresh["traceId"] != asked["traceId"]
-    assert told(sync)["gateway.job.outcome"] == "failed"
-    assert told(sync)["error.type"]
-    assert any(collector.names(span)[0] == "job refresh" and span is not refresh for span in collector.spans)
-
-
-async def test_each_member_of_a_migration_is_told_beneath_the_job_that_moves_him(
-    own_gateway: Gateway, collector: Collector
-) -> None:
-    begin = "mutation ($users: [ID!]) { usersMigrate(input: {userIds: $users, dryRun: false}) { migration { id } } }"
-    async with watched(own_gateway, traces=Traces(endpoint=collector.endpoint, share=1)) as gateway:
-        found = await gateway.ask("owner", "{ migrationCandidates(first: 2) { nodes { user { id } } } }")
-        users = [node["user"]["id"] for node in found["data"]["migrationCandidates"]["nodes"]]
-        migration = (await gateway.ask("owner", begin, users=users))["data"]["usersMigrate"]["migration"]
-        jobs = gateway.app.state.webhooks.jobs
-        await jobs.migrate_soon(decode(await home(gateway), migration["id"])[1])
-        await jobs.work_off()
-    moved = [span for span in collector.spans if span["name"] == "move member"]
-    assert moved
-    assert {tuple(collector.names(span)) for span in moved} == {("job migrate", "move member")}
-    assert {told(span)["gateway.migration.attempt"] for span in moved} == {1}
-    assert {told(span)["gateway.migration.outcome"] for span in moved} <= {"MIGRATED", "SKIPPED"}
-
-
-async def home(gateway: Gateway) -> str:
-    """The id of the demo's organization."""
-    owners = await gateway.app.state.endpoint.services.credentials.owners()
-    return next(one.organization_id for one in owners if one.email == "owner@demo.example")
-
-
-def job_of(collector: Collector, kind: str) -> dict[str, Any]:
-    return next(span for span in collector.spans if span["name"] == f"job {kind}")
-
-
-def told(span: dict[str, Any]) -> dict[str, Any]:
-    """What a span says of itself."""
-    read = {"stringValue": str, "intValue": int}
-    values = ((one["key"], *one["value"].items()) for one in span["attributes"])
-    return {name: read[kind](value) for name, (kind, value) in values}
-
-
-async def test_spans_tell_nothing_of_people_values_and_tokens(own_gateway: Gateway, collector: Collector) -> None:
-    traces = Traces(endpoint=collector.endpoint, share=1, authorization="Basic the-collectors-secret")
-    async with watched(own_gateway, traces=traces) as gateway:
-        found = await gateway.ask("staff", INVOICES)
-        signed = gateway.token("staff@demo.example")
-        await gateway.ask(
-            "staff", "query ($id: ID!) { node(id: $id) { id } }", id=found["data"]["invoices"]["nodes"][0]["id"]
-        )
-    told = json.dumps(collector.spans)
-    node = found["data"]["invoices"]["nodes"][0]
-    for secret in (signed, "Bearer", "Zoho-oauthtoken", "@", node["customer"]["name"], node["id"], "the-collectors"):
-        assert secret not in told, secret
-    assert collector.authorizations == {"Basic the-collectors-secret"}
-
-
-async def test_nothing_is_traced_beyond_the_share(own_gateway: Gateway, collector: Collector) -> None:
-    async with watched(own_gateway, traces=Traces(endpoint=collector.endpoint, share=0)) as gateway:
-        await gateway.post("staff", {"query": INVOICES}, traceparent=PARENT)
-    assert collector.spans == []
-
-
-def test_a_collector_that_never_answers_does_not_hold_up_the_end() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}/v1/traces"
-        traces = SentTraces(Traces(endpoint=endpoint, share=1))
-        for _ in range(1200):  # several batches
-            with traces.span("something", {}):
-                pass
-        began = time.monotonic()
-        traces.close()
-    assert time.monotonic() - began < 4
-
-
 async def test_readiness_tells_what_is_wrong_and_liveness_does_not_depend_on_it(own_gateway: Gateway) -> None:
     well = await own_gateway.send(None, "GET", "/readyz")
     assert (well.status_code, well.json()) == (
@@ -375,18 +136,6 @@ async def test_an_older_schema_is_not_ready_and_a_newer_one_is(
     with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as connection:
         connection.execute("UPDATE alembic_version SET version_num = %s", [revision])
     assert (await own_gateway.send(None, "GET", "/readyz")).status_code == status
-
-
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[StringIO]:
-    """The log of a run, as the process would write it."""
-    root, written = logging.getLogger(), StringIO()
-    handlers, level = root.handlers[:], root.level
-    monkeypatch.setattr(sys, "stderr", written)
-    logs.configure(Logs(format="json", level="debug"))
-    yield written
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 MAIL = """mutation ($id: ID!, $input: EmailInput!, $key: ID!) {
@@ -440,12 +189,6 @@ def test_a_worker_serves_metrics_too_and_ends_in_time_while_the_collector_is_awa
     assert ready.json()["status"] == "ready"
     assert 'gateway_jobs{state="failed"} 0.0' in text.text
     assert "Traceback" not in said
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 def asked(url: str) -> httpx.Response:

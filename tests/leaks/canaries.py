@@ -54,10 +54,14 @@ def number(canary: Canary) -> int:
     return _FIRST + code
 
 
+SPELLED = {word.casefold(): word for word in (*_WORDS[3], *_WORDS[5])}
+"""Words by how they stand in a cursor, where texts are without case."""
+
+
 def found(body: str) -> Iterator[Canary]:
     """Those in a text."""
-    for parts in set(_TEXT.findall(body)):
-        yield Canary(*parts)
+    for company, access, told, module, record, field in set(_TEXT.findall(body)):
+        yield Canary(company, access, told, SPELLED.get(module, module), record, SPELLED.get(field, field))
     for digits in set(_NUMBER.findall(body)):
         yield _spelled(int(digits) - _FIRST)
 

@@ -22,9 +22,10 @@ from services.sandbox import Sandbox
 from services.sandbox.store import Organization
 from services.sandbox.store import Person as Known
 from services.storage.embedded import Embedded
-from tests.bench.ours import HOURS, PLENTY, Stage, environment_of, settings_on
+from tests.bench.ours import HOURS, Stage, environment_of, settings_on
 from tests.bench.processes import free_port, python, running
 from tests.chaos.scene import Worker
+from tests.harness import PLENTY
 from tests.load.model import Records
 from tests.load.people import ROLES, Person, Role
 
@@ -71,7 +72,6 @@ def scene(people: Sequence[Person], *products: object, **environment: str) -> It
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started ends with it
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="load-", ignore_cleanup_errors=True)))
-        directory.chmod(0o755)
         embedded = stack.enter_context(Embedded(directory / "postgres").running())
         port, store = free_port(), directory / "sandbox.db"
         url = embedded.ensure_database("load")

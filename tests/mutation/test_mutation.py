@@ -11,6 +11,7 @@ from services import outcomes
 from tests.mutation.equal import REASONS
 from tests.mutation.mutants import mutants
 
+ROOT = Path(__file__).parents[2]
 SOURCE = '''
 from enum import Enum
 
@@ -61,7 +62,7 @@ def test_a_fault_is_one_small_change_of_what_a_line_does() -> None:
 
 
 def test_each_fault_is_a_program_still() -> None:
-    source = Path("services/outcomes.py").read_text()
+    source = (ROOT / "services/outcomes.py").read_text()
     for mutant in mutants("services/outcomes.py", source, vars(outcomes)):
         compile(mutant.source, mutant.module, "exec")
 
@@ -69,13 +70,16 @@ def test_each_fault_is_a_program_still() -> None:
 @pytest.mark.parametrize("module", REASONS)
 def test_what_is_called_no_fault_is_a_line_of_the_module_still(module: str) -> None:
     names = vars(sys.modules[module.removesuffix(".py").replace("/", ".")])
-    made = {mutant.name for mutant in mutants(module, Path(module).read_text(), names)}
+    made = {mutant.name for mutant in mutants(module, (ROOT / module).read_text(), names)}
     assert set(REASONS[module]) - made == set()
 
 
 def test_the_tables_of_the_state_machine_hold_nothing_that_no_test_notices() -> None:
     command = [sys.executable, "-m", "tests.mutation", "services/migration/states.py", "--sample", "0.2"]
     tests = ["--tests", "tests/services/migration/test_states.py"]
-    done = subprocess.run([*command, *tests], capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    done = subprocess.run(  # noqa: S603 - our own
+        [*command, *tests], cwd=ROOT, capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
+    assert " tried " in done.stdout
     assert "survived" not in done.stdout.partition("module")[0]

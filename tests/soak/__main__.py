@@ -18,7 +18,7 @@ from gateway import logs
 from gateway.settings import Logs
 from resolvers import ids
 from services.sandbox import Sandbox
-from tests.bench.processes import free_port
+from tests.bench.processes import answering, free_port
 from tests.chaos.scene import Worker
 from tests.load.figures import Figure, at_most, shown
 from tests.load.people import ROLES, Person, crowd
@@ -33,7 +33,6 @@ from tests.soak.watch import Taken
 LOOK_SECONDS = 2.0
 CALM_SECONDS = 10.0
 """At most so long after a trouble's end everything must be as before."""
-START_SECONDS = 60.0
 READ = ("invoices", "salesOrders", "purchaseOrders", "subscriptions")
 """What nobody here writes; estimates are written."""
 _USERS = """{ migrationCandidates(first: 100) { nodes { user { id email } } } }"""
@@ -125,11 +124,17 @@ async def _lived(made: Scene, post: Post, given: argparse.Namespace) -> Run:
     customer = ids.encode(made.organization_id, "customer", _customer(made))
     life = Life(made, ports, _questions(made), customer)
     run = Run(
-        life.diary, taken=[_taken(site, *one) for one in (("gateway", 0), ("gateway", 1), ("worker", 0), ("worker", 1))]
+        life.diary,
+        taken=[
+            Taken(f"{what} {number}", process)
+            for what, processes in (("gateway", site.gateways), ("worker", site.workers))
+            for number, process in enumerate(processes, 1)
+        ],
     )
     try:
         async with httpx.AsyncClient(timeout=45, limits=httpx.Limits(max_connections=200)) as client:
-            await _ready(client, ports)
+            for port, gateway in zip(ports, site.gateways, strict=True):
+                await answering(gateway.process, f"http://127.0.0.1:{port}")
             movers = await _movers(life, client)
             async with asyncio.TaskGroup() as group:
                 group.create_task(life.go_on(client, movers, Random(given.seed)))
@@ -149,21 +154,6 @@ async def _lived(made: Scene, post: Post, given: argparse.Namespace) -> Run:
 def _process(made: Scene, command: str, number: int, port: int = 0) -> Worker:
     environment = dict(made.stage.environment) | {"GATEWAY_PORT": str(port)}
     return Worker(environment, made.stage.directory / f"{command}-{number + 1}.log", command)
-
-
-def _taken(site: Site, what: str, number: int) -> Taken:
-    return Taken(f"{what} {number + 1}", (site.gateways if what == "gateway" else site.workers)[number])
-
-
-async def _ready(client: httpx.AsyncClient, ports: Sequence[int]) -> None:
-    until = monotonic() + START_SECONDS
-    for port in ports:
-        while monotonic() < until:
-            try:
-                if (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == httpx.codes.OK:
-                    break
-            except httpx.HTTPError:
-                await asyncio.sleep(0.2)
 
 
 async def _movers(life: Life, client: httpx.AsyncClient) -> list[str]:

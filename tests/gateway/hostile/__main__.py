@@ -3,12 +3,9 @@
 import argparse
 import asyncio
 import gc
-import secrets
 import sys
 from collections import defaultdict
-from pathlib import Path
 from statistics import median, quantiles
-from tempfile import TemporaryDirectory
 
 import psutil
 from rich.console import Console
@@ -17,12 +14,10 @@ from rich.table import Table
 from gateway import logs
 from gateway.serving import settle_down
 from gateway.settings import Logs
-from services.storage.embedded import Embedded
 from tests.bench.table import milliseconds
 from tests.gateway.hostile.refusals import Refusal, everything, refusals
-from tests.harness import Demo, set_up
+from tests.harness import Demo, demo_of_its_own, set_up
 
-ROOT = Path(__file__).parents[3]
 MOST_SECONDS = 0.050
 """Of processor time, for the 99th of a hundred refusals."""
 MOST_BYTES = 50 * 1024 * 1024
@@ -33,10 +28,7 @@ def main() -> int:
     """Print the tables; 0 when the refusals are as prompt and leave as little as they have to."""
     given = _arguments()
     logs.configure(Logs(level="error"))
-    embedded = Embedded(ROOT / "var" / "hostile" / "postgres", durable=False)
-    with embedded.running(), TemporaryDirectory() as directory:
-        name = f"hostile_{secrets.token_hex(4)}"
-        demo = Demo(embedded.url(), name, Path(directory) / name / "sandbox.db")
+    with demo_of_its_own() as demo:
         found, grown = asyncio.run(_measured(demo, given.rounds))
     _print_slowest(found, given.slowest)
     worst = _print_percentiles(found)

@@ -14,6 +14,7 @@ from services.migration.values import Items, Purpose, Runs
 from services.policy import CapabilitySet
 from services.storage.models import now
 from services.storage.rollout import Migration, MigrationItem
+from tests.harness import until
 from tests.services.migration.office import Office, made
 
 BEGINNING = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -132,8 +133,8 @@ async def test_the_estimate_is_what_was_worked_for_each_times_who_is_left(office
     assert (await office.run(run.id)).estimated_completion_at is None
 
 
-async def until(notices: Notices, wanted: str) -> None:
-    async with asyncio.timeout(5):
+async def heard(notices: Notices, wanted: str) -> None:
+    async with asyncio.timeout(10):
         async for notice in notices:
             if notice == wanted:
                 return
@@ -142,19 +143,18 @@ async def until(notices: Notices, wanted: str) -> None:
 async def test_watchers_are_told_of_each_step_and_workers_when_there_is_work(office: Office) -> None:
     events = office.assembly.events
     async with events.subscribe(ledger.WORK) as work:
-        while not events.connected:  # noqa: ASYNC110 - it tells nobody
-            await asyncio.sleep(0.01)
+        await until(lambda: events.connected)
         await anext(work)
         run = await office.start("legacy")
-        await until(work, run.id)
+        await heard(work, run.id)
         async with events.subscribe(ledger.topic(run.id)) as watched:
             await anext(watched)
             made(await office.migrations.pause(await office.errand(), run.id))
-            await until(watched, "")
+            await heard(watched, "")
             other = await office.start("sales1")
-            assert await asyncio.wait_for(anext(work), 5) == other.id
+            assert await asyncio.wait_for(anext(work), 10) == other.id
             made(await office.migrations.resume(await office.errand(), run.id))
-            await until(work, run.id)
-            await until(watched, "")
+            await heard(work, run.id)
+            await heard(watched, "")
             await office.assembly.migrating.work.lane(run.id)
-            await until(watched, "")
+            await heard(watched, "")

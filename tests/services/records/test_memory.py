@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from services.documents import Document, Invoice
-from services.records.full import SETTLED, Known
+from services.records.full import APART, SETTLED, Known
 from services.records.memory import Memory
 from services.records.recalled import CUSTOMERS, LINKED, Access, Recalled
 from services.records.sources import instant
@@ -114,5 +114,6 @@ def test_a_full_record_that_was_read_within_what_is_allowed_holds_unless_the_row
     assert known.holds(_invoice(), modified)
     assert known.holds(_invoice(last_modified_time="2026-03-01T09:59:59+0100"), modified)
     assert not known.holds(_invoice(), modified + SETTLED)
+    assert not Known(_invoice(), modified + APART / 2).holds(_invoice(), modified)
     assert not known.holds(_invoice(status="overdue"), modified)
     assert not known.holds(_invoice(last_modified_time="2026-03-01T10:00:01+0100"), modified)
