@@ -6,13 +6,11 @@ import pytest
 
 from services.policy import AccessKind, Action, ModuleGrant, Product, ProductAccess, Viewer
 
-TODAY = datetime.now(ZoneInfo("Europe/Berlin")).date()
-
 
 @pytest.fixture
 def today() -> date:
     """The organization's day."""
-    return TODAY
+    return datetime.now(ZoneInfo("Europe/Berlin")).date()
 
 
 @pytest.fixture
