@@ -35,7 +35,7 @@ def one(module: Module) -> Resolver:
 
 async def fetch(context: Context, module: Module, record_id: str) -> Document:
     """A record, as a list tells it where that is known; a scoped viewer learns that the scope withholds it."""
-    if known := await context.loaders.known(module).load(record_id):
+    if context.fresh > 0 and (known := await context.loaders.known(module).load(record_id)):
         return known
     try:
         return await context.loaders.documents(module).load(record_id)
