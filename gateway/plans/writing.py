@@ -141,9 +141,9 @@ class Writer:
 
     def _once(self, level: Level, body: Sequence[str]) -> list[str]:
         """One answer for one record, wherever it stands: what only reads comes to the same."""
-        known = ["known = run.answers.get((LEVEL, id(record)))", "if known is not None:", "    return known[1]"]
-        keep = "run.answers[LEVEL, id(record)] = record, answer"
-        return [line.replace("LEVEL", str(level.index)) for line in (*known, *body[:-1], keep, body[-1])]
+        key = f"{level.index}, id(record)"
+        known = [f"known = run.answers.get(({key}))", "if known is not None:", "    return known[1]"]
+        return [*known, *body[:-1], f"run.answers[{key}] = record, answer", body[-1]]
 
     def _links(self, level: Level) -> bool:
         return any(isinstance(how, Through) for _, how in self._ways(level))

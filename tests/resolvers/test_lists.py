@@ -263,3 +263,8 @@ async def test_conditions_together_all_have_to_be_met(gateway: Gateway) -> None:
     )
     assert expected
     assert await found(gateway, kind, asked) == expected
+
+
+async def test_aliases_stand_as_they_were_written_on_records_that_come_again(gateway: Gateway) -> None:
+    answer = await gateway.ask("owner", "{ invoices(first: 20) { nodes { customer { LEVEL: email record: id } } } }")
+    assert all(set(node["customer"]) == {"LEVEL", "record"} for node in answer["data"]["invoices"]["nodes"])
