@@ -88,6 +88,7 @@ async def test_all_the_way_from_an_estimate_to_an_invoice(office: Office) -> Non
 async def test_of_two_conversions_at_once_one_is_made(office: Office, case: Case, target: Case) -> None:
     record, count = await ready(office, "owner", case), office.count(target)
     people = ("owner", "staff", "sales")
+    office.fault("delay", target, "POST", seconds=1)  # so that all have begun before one has ended
     payloads = await asyncio.gather(*(converted(office, who, case, target, record) for who in people))
     assert sorted(payload["outcome"] for payload in payloads) == ["APPLIED", "REJECTED", "REJECTED"]
     assert {e["code"] for payload in payloads for e in payload["userErrors"]} == {"CONFLICT"}
