@@ -32,7 +32,7 @@ async def page(
             context.errand.saved += len(streams)
             return known
     read = await _told(context, asked, streams, report)
-    context.loaders.saw((row.record for row in read.rows), read.at)
+    context.loaders.saw([row.record for row in read.rows], read.at)
     return asked.page(read, None if excerpt is None else _counted_if_old(context, excerpt))
 
 
@@ -51,7 +51,7 @@ async def _known(
     read = await answers.window(sight, excerpt, _named(excerpt))
     if read is None:
         return None
-    context.loaders.saw((row.record for row in read.rows), read.at)
+    context.loaders.saw([row.record for row in read.rows], read.at)
     return asked.page(read, partial(answers.count, sight, excerpt))
 
 

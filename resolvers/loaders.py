@@ -1,13 +1,13 @@
 """The batches of one request: every key is asked for once, however many rows need it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property, partial
 from math import ceil
 from typing import Any
 
-from aiodataloader import DataLoader
+from aiodataloader import DataLoader, Loader, dispatch_queue_batch
 
 from services import Services
 from services.directory_values import Account, Contact, Customer
@@ -21,6 +21,33 @@ from services.upstream.documents import AT_ONCE
 
 MOST_LOOK_UPS = 50
 """Records of one kind that an operation may have looked up one by one: half of what an organization has a minute."""
+
+
+ABSENT = object()
+
+
+class Batch(DataLoader[Any, Any]):
+    """A loader over a batch that answers a mapping; a key it leaves out is `missing`, or else not found."""
+
+    def __init__(self, batch: Callable[..., Awaitable[Mapping[Any, Any]]], *, missing: Any = ABSENT) -> None:
+        self._batch, self._missing = batch, missing
+        super().__init__(loop=asyncio.get_running_loop())
+
+    async def batch_load_fn(self, keys: list[Any]) -> list[Any]:
+        """The values, or failures, in the order of the keys."""
+        found = await self._batch(keys)
+        missing = self._missing
+        return [found.get(key, NotFound() if missing is ABSENT else missing) for key in keys]
+
+    def do_resolve_reject(self, key: Any, future: "asyncio.Future[Any]") -> None:
+        """Queue it; the batch begins two turns of the loop later, as in the library, but no task waits for that."""
+        self._queue.append(Loader(key, future))
+        if len(self._queue) == 1:
+            self.loop.call_soon(self.loop.call_soon, self._dispatch)
+
+    def _dispatch(self) -> None:
+        queue, self._queue = self._queue, []
+        self.loop.create_task(dispatch_queue_batch(self, queue))
 
 
 class Wholly:
@@ -42,20 +69,28 @@ class Loaders:
         self._errand = errand
         self._full: dict[Module, DataLoader[str, Document]] = {}
         self._known: dict[Module, DataLoader[str, Document | None]] = {}
+        self._seen: list[tuple[Sequence[Document], datetime]] = []
         self._rows: dict[tuple[type[Document], str], Document] = {}
         self._told: dict[type[Document], datetime] = {}
 
-    def saw(self, rows: Iterable[Document], at: datetime) -> None:
+    def saw(self, rows: Sequence[Document], at: datetime) -> None:
         """List rows that were read for this request, true as of that moment."""
-        for row in rows:
-            made = type(row)
-            self._rows[made, row.id] = row
-            if row.as_of is None and self._told.get(made, at) >= at:
-                self._told[made] = at
+        self._seen.append((rows, at))
 
     def as_of(self, record: Document) -> datetime | None:
         """The moment at which a record was true."""
+        self._take_in()
         return record.as_of or self._told.get(type(record))
+
+    def _take_in(self) -> None:
+        """Sort the rows that were seen: few operations want to know them."""
+        seen, self._seen = self._seen, []
+        for rows, at in seen:
+            for row in rows:
+                made = type(row)
+                self._rows[made, row.id] = row
+                if row.as_of is None and self._told.get(made, at) >= at:
+                    self._told[made] = at
 
     def full(self, record: Document) -> "DataLoader[str, Document]":
         """Full records of the record's kind, by id."""
@@ -64,13 +99,13 @@ class Loaders:
     def documents(self, module: Module) -> "DataLoader[str, Document]":
         """Full records of a module, by id."""
         if module not in self._full:
-            self._full[module] = _loader(partial(self._complete, KINDS[module]))
+            self._full[module] = Batch(partial(self._complete, KINDS[module]))
         return self._full[module]
 
     def known(self, module: Module) -> "DataLoader[str, Document | None]":
         """Records of a module as the copy has them, by id; None for those that the product is to tell."""
         if module not in self._known:
-            self._known[module] = _loader(partial(self._copied, KINDS[module]), missing=None)
+            self._known[module] = Batch(partial(self._copied, KINDS[module]), missing=None)
         return self._known[module]
 
     @cached_property
@@ -86,41 +121,41 @@ class Loaders:
     @cached_property
     def billing_customers(self) -> "DataLoader[str, Customer]":
         """Customers of Billing, by id."""
-        return _loader(partial(self._services.parties.billed, self._errand))
+        return Batch(partial(self._services.parties.billed, self._errand))
 
     @cached_property
     def accounts(self) -> "DataLoader[str, Account]":
         """CRM accounts, by id."""
-        return _loader(partial(self._services.parties.accounts, self._errand))
+        return Batch(partial(self._services.parties.accounts, self._errand))
 
     @cached_property
     def contacts(self) -> "DataLoader[str, Contact]":
         """CRM contacts, by id."""
-        return _loader(partial(self._services.parties.contacts, self._errand))
+        return Batch(partial(self._services.parties.contacts, self._errand))
 
     @cached_property
     def people(self) -> "DataLoader[str, Any]":
         """Members by their Books user id; None for a user who is not a CRM user."""
-        return _loader(self._people, missing=None)
+        return Batch(self._people, missing=None)
 
     @cached_property
     def members(self) -> "DataLoader[str, Any]":
         """Members by their case-folded e-mail address; None for an address that is nobody's."""
-        return _loader(self._members, missing=None)
+        return Batch(self._members, missing=None)
 
     @cached_property
     def parties(self) -> "DataLoader[tuple[Product, str, str], list[Customer]]":
         """A product's customers and vendors linked to (`account` or `contact`, CRM id)."""
-        return _loader(self._parties)
+        return Batch(self._parties)
 
     @cached_property
     def books_parties(self) -> "DataLoader[tuple[str, str], list[Customer]]":
         """Customers and vendors of Books linked to (`account` or `contact`, CRM id), whichever product asks."""
-        return _loader(partial(self._services.parties.linked, self._errand))
+        return Batch(partial(self._services.parties.linked, self._errand))
 
     @cached_property
     def _customers(self) -> "DataLoader[tuple[str, bool], Customer]":
-        return _loader(self._customers_by_need)
+        return Batch(self._customers_by_need)
 
     async def _customers_by_need(self, keys: Sequence[tuple[str, bool]]) -> Mapping[Any, Any]:
         whole = {id for id, needed in keys if needed}  # noqa: A001
@@ -134,11 +169,12 @@ class Loaders:
         if sight is None:
             return {}
         found = await answers.documents(sight, kind, ids)
-        self.saw(found.values(), sight.at)
+        self.saw(list(found.values()), sight.at)
         self._errand.saved += _calls(kind, len(found))
         return found
 
     async def _complete(self, kind: Kind, ids: Sequence[str]) -> Mapping[str, Any]:
+        self._take_in()
         rows = {id: self._rows[kind.type, id] for id in ids if (kind.type, id) in self._rows}  # noqa: A001
         if unseen := [id for id in ids if id not in rows]:  # noqa: A001
             rows |= await self._copied(kind, unseen)
@@ -188,19 +224,6 @@ class Loaders:
         return books.product_organization_id == billing.product_organization_id
 
 
-_ABSENT = object()
-
-
 def _calls(kind: Kind, count: int) -> int:
     """That it takes to fetch so many full records."""
     return count if kind.multi_get is None else ceil(count / AT_ONCE)
-
-
-def _loader(batch: Callable[..., Awaitable[Mapping[Any, Any]]], *, missing: Any = _ABSENT) -> "DataLoader[Any, Any]":
-    """A loader over a batch that answers a mapping; a key it leaves out is `missing`, or else not found."""
-
-    async def load(keys: list[Any]) -> list[Any]:
-        found = await batch(keys)
-        return [found.get(key, NotFound() if missing is _ABSENT else missing) for key in keys]
-
-    return DataLoader(load, max_batch_size=None)

@@ -62,6 +62,11 @@ class MoneyOf:
         """What joins them."""
         return {"money": _money}
 
+    @property
+    def parts(self) -> Mapping[str, str]:
+        """The attributes of the value, for whoever needs no `Money`."""
+        return {"amount": f"{{record}}.{self.name}", "currency": "{record}.currency_code"}
+
 
 @dataclass(frozen=True, slots=True)
 class Derived:

@@ -7,6 +7,7 @@ from resolvers.relations import Derived
 from schema.documents import Node, PersonType
 from schema.enums import Outcome
 from schema.errors import UserError
+from schema.instances import InstanceOf
 from schema.permissions import field, given, guarded
 from schema.scalars import DateTime
 from services.audit import Event
@@ -75,10 +76,7 @@ class AuditEvent(Node):
         description="SHA-256 of that place, in hex digits; note it elsewhere to prove later that nothing was cut off.",
     )
 
-    @classmethod
-    def is_type_of(cls, record: object, _info: object) -> bool:
-        """Tell it from other nodes."""
-        return isinstance(record, Event)
+    is_type_of = InstanceOf(Event)
 
 
 @strawberry.input(description="Which events; everything that is given has to match.")

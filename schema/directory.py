@@ -9,6 +9,7 @@ from resolvers import documents as resolve
 from resolvers.relations import Derived, Reporting
 from schema.connections import Connection, lists
 from schema.documents import FinanceDocument, Money, Node
+from schema.instances import InstanceOf
 from schema.kinds import Estimate, Invoice, PurchaseOrder, SalesOrder, Subscription
 from schema.permissions import Argument, field, guarded
 from schema.scalars import DateTime
@@ -108,10 +109,7 @@ class Account(Node):
         description="All of them in one list by date; a kind that is missing is named in one error.",
     )
 
-    @classmethod
-    def is_type_of(cls, record: object, _info: object) -> bool:
-        """Tell it from other nodes."""
-        return isinstance(record, domain.Account)
+    is_type_of = InstanceOf(domain.Account)
 
 
 @guarded("contacts.view", description="A CRM contact, with the finance related lists of the customers linked with it.")
@@ -161,7 +159,4 @@ class Contact(Node):
         description="All of them in one list by date; a kind that is missing is named in one error.",
     )
 
-    @classmethod
-    def is_type_of(cls, record: object, _info: object) -> bool:
-        """Tell it from other nodes."""
-        return isinstance(record, domain.Contact)
+    is_type_of = InstanceOf(domain.Contact)

@@ -10,6 +10,7 @@ from resolvers.relations import Derived
 from schema.documents import Node, PersonType
 from schema.enums import Outcome
 from schema.errors import UserError
+from schema.instances import InstanceOf
 from schema.payloads import WritePayload
 from schema.permissions import field, given, guarded
 from schema.scalars import DateTime
@@ -146,10 +147,7 @@ class IntegrationUser(Node):
         "integration.manage", Derived(resolve.permissions), description="All of them together, each with its products."
     )
 
-    @classmethod
-    def is_type_of(cls, record: object, _info: object) -> bool:
-        """Tell it from other nodes."""
-        return isinstance(record, Member)
+    is_type_of = InstanceOf(Member)
 
 
 @guarded("migration.view", description="How much somebody used the finance modules.")
@@ -174,10 +172,7 @@ class MigrationCandidate:
     message: str = field("migration.view", description="The same in a sentence.")
     utilization: Utilization = field("migration.view", description="How much he used the modules in the window.")
 
-    @classmethod
-    def is_type_of(cls, record: object, _info: object) -> bool:
-        """Tell it from others."""
-        return isinstance(record, Candidate)
+    is_type_of = InstanceOf(Candidate)
 
 
 @strawberry.input(description="How an organization is set up.")

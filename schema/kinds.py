@@ -23,6 +23,7 @@ from schema.documents import (
     typed_status,
 )
 from schema.enums import EstimateStatus, InvoiceStatus, PurchaseOrderStatus, SalesOrderStatus, SubscriptionStatus
+from schema.instances import InstanceOf
 from schema.permissions import field, guarded
 from schema.scalars import DateTime
 from services import documents as domain
@@ -81,10 +82,7 @@ class Estimate(BooksDocument):
         description="The invoices made from it that the viewer may see, newest first.",
     )
 
-    @classmethod
-    def is_type_of(cls, record: object, _info: object) -> bool:
-        """Tell it from other nodes."""
-        return isinstance(record, domain.Estimate)
+    is_type_of = InstanceOf(domain.Estimate)
 
 
 @guarded("invoices.view", description="An invoice of Zoho Books.")
@@ -139,10 +137,7 @@ class Invoice(BooksDocument):
         "invoices.view.estimate", came_from(Module.ESTIMATES), description="The estimate it was made from."
     )
 
-    @classmethod
-    def is_type_of(cls, record: object, _info: object) -> bool:
-        """Tell it from other nodes."""
-        return isinstance(record, domain.Invoice)
+    is_type_of = InstanceOf(domain.Invoice)
 
 
 @guarded("salesOrders.view", description="A sales order of Zoho Books.")
@@ -195,10 +190,7 @@ class SalesOrder(BooksDocument):
         description="The invoices made from it that the viewer may see, newest first.",
     )
 
-    @classmethod
-    def is_type_of(cls, record: object, _info: object) -> bool:
-        """Tell it from other nodes."""
-        return isinstance(record, domain.SalesOrder)
+    is_type_of = InstanceOf(domain.SalesOrder)
 
 
 @guarded("purchaseOrders.view", description="A purchase order of Zoho Books.")
@@ -243,10 +235,7 @@ class PurchaseOrder(BooksDocument):
     )
     delivery_date: dt.date | None = field("purchaseOrders.view.deliveryDate", description="When delivery is expected.")
 
-    @classmethod
-    def is_type_of(cls, record: object, _info: object) -> bool:
-        """Tell it from other nodes."""
-        return isinstance(record, domain.PurchaseOrder)
+    is_type_of = InstanceOf(domain.PurchaseOrder)
 
 
 @guarded("public", description="The plan of a subscription.")
@@ -363,7 +352,4 @@ class Subscription(FinanceDocument):
         "subscriptions.view.activities", subscriptions.activities, description="What happened to it, newest first."
     )
 
-    @classmethod
-    def is_type_of(cls, record: object, _info: object) -> bool:
-        """Tell it from other nodes."""
-        return isinstance(record, domain.Subscription)
+    is_type_of = InstanceOf(domain.Subscription)

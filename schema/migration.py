@@ -8,6 +8,7 @@ from schema.connections import Connection, lists
 from schema.documents import Node, PersonType
 from schema.enums import Outcome
 from schema.errors import UserError
+from schema.instances import InstanceOf
 from schema.payloads import WritePayload
 from schema.permissions import Argument, field, given, guarded
 from schema.scalars import DateTime
@@ -80,10 +81,7 @@ class Migration(Node):
         description="The members, in their order.",
     )
 
-    @classmethod
-    def is_type_of(cls, record: object, _info: object) -> bool:
-        """Tell it from other nodes."""
-        return isinstance(record, Run)
+    is_type_of = InstanceOf(Run)
 
 
 @strawberry.input(description='"Migrate Users": whom, and whether to do it or only to say what would happen.')

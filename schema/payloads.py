@@ -9,6 +9,7 @@ from resolvers.relations import Derived
 from schema.documents import FinanceDocument
 from schema.enums import Outcome
 from schema.errors import UserError
+from schema.instances import InstanceOf
 from schema.kinds import Estimate, Invoice, PurchaseOrder, SalesOrder, Subscription
 from schema.permissions import field, guarded, interface
 from services.documents import Document
@@ -37,10 +38,8 @@ class WritePayload:
         "public", Derived(_audit_event), description="The event in the audit trail."
     )
 
-    @classmethod
-    def is_type_of(cls, answer: object, _info: object) -> bool:
-        """Every payload is made from the same value; the mutation's field says which it is."""
-        return isinstance(answer, Payload)
+    is_type_of = InstanceOf(Payload)
+    """Every payload is made from the same value; the mutation's field says which it is."""
 
 
 @guarded("public", description="The answer of a mutation on an estimate.")

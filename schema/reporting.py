@@ -9,6 +9,7 @@ from resolvers.relations import Derived
 from schema.documents import Node
 from schema.enums import Outcome
 from schema.errors import UserError
+from schema.instances import InstanceOf
 from schema.payloads import WritePayload
 from schema.permissions import Argument, field, given, guarded
 from schema.scalars import CurrencyCode, DateTime
@@ -120,10 +121,7 @@ class Report(Node):
         description="Run it within the viewer's permissions. Who sees only some subscriptions is refused.",
     )
 
-    @classmethod
-    def is_type_of(cls, record: object, _info: object) -> bool:
-        """Tell it from other nodes."""
-        return isinstance(record, values.Report)
+    is_type_of = InstanceOf(values.Report)
 
 
 @guarded(VIEW, description="A part of a dashboard.")
@@ -149,10 +147,7 @@ class Dashboard(Node):
     )
     components: list[DashboardComponent] = field(VIEW, Derived(resolve.parts), description="Its parts in their order.")
 
-    @classmethod
-    def is_type_of(cls, record: object, _info: object) -> bool:
-        """Tell it from other nodes."""
-        return isinstance(record, resolve.Board)
+    is_type_of = InstanceOf(resolve.Board)
 
 
 @strawberry.input(description="Which subscriptions a report is about.")

@@ -60,15 +60,15 @@ class Completion:
             item = f"item_{depth}"
             return f"[{self._of(field, type_.of_type, item, depth + 1)} for {item} in listed({value})]"
         if is_leaf_type(type_):
-            return self._leaf(type_, value)
+            return self._leaf(type_, value, depth)
         return f"{self._project(field)}({value}, run)"
 
-    def _leaf(self, type_: GraphQLLeafType, value: str) -> str:
+    def _leaf(self, type_: GraphQLLeafType, value: str, depth: int) -> str:
         first, name = _once(value)
         complete = f"{self._name(type_.name, type_, leaf)}({name})"
         if isinstance(type_, GraphQLEnumType):
             return f"{self._name(f'{type_.name}_names', type_, names)}.get({first}) or {complete}"
-        if first == value != "v":
+        if depth:
             return complete  # an item of a list, where a second name would be dear
         write = self._name(f"{type_.name}_text", type_, _writing)
         return f"w if {first}.__class__ in PLAIN and (w := {write}({name})).__class__ in JSON else {complete}"

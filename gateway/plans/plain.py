@@ -27,6 +27,19 @@ def plain(value: Any) -> None:
     PLAIN.add(value.__class__)
 
 
+def arrival(record_class: type, known: set[type]) -> Callable[[Any], None]:
+    """Lets ordinary records of a class pass, and `known` classes from then on; raises `Inexact` for others."""
+
+    def arrive(record: Any) -> None:
+        plain(record)
+        if not isinstance(record, record_class):
+            raise Inexact
+        if len(known) < MOST_CLASSES:
+            known.add(record.__class__)
+
+    return arrive
+
+
 def listed(value: Any) -> Any:
     """The items of a list field's value."""
     if value.__class__ is list or value.__class__ is tuple:

@@ -28,6 +28,8 @@ class Way:
     kind: Kind
     template: str
     names: Mapping[str, Any] = field(default_factory=dict)
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Of a value that is put together: an expression for each of its attributes; it is null where one of them is."""
 
 
 @runtime_checkable
@@ -42,6 +44,13 @@ class Link(Protocol):
 
     def loader(self, record: Any, context: Any) -> Any:
         """The loader (aiodataloader) that knows it."""
+
+
+@runtime_checkable
+class ByClass(Protocol):
+    """An `is_type_of` that is true of the instances of a class, and of nothing else."""
+
+    record_class: type
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,7 @@ def of_source(source: Any) -> Way | Through:
     if isinstance(getattr(source, "link", None), Link):
         return Through(source.link, of_source(source.source))
     if hasattr(source, "template"):
-        return Way(Kind.INLINE, source.template, source.names)
+        return Way(Kind.INLINE, source.template, source.names, getattr(source, "parts", {}))
     reports = ", info={place}" if getattr(source, "reports", False) else ""
     called = f"{{source}}({{record}}, {{context}}{{arguments}}{reports})"
     return Way(_kind(getattr(source, "function", source)), called, {"source": source})

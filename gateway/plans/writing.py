@@ -5,7 +5,7 @@ from dataclasses import replace
 from inspect import iscoroutinefunction
 from typing import Any
 
-from graphql import get_named_type, is_abstract_type, is_non_null_type, is_object_type
+from graphql import get_named_type, get_nullable_type, is_abstract_type, is_list_type, is_non_null_type, is_object_type
 from strawberry import Schema
 from strawberry.execution import optimized_is_awaitable
 from strawberry.types.graphql import OperationType
@@ -15,12 +15,13 @@ from gateway.plans.arguments import Arguments
 from gateway.plans.completion import Completion
 from gateway.plans.inputs import Inputs
 from gateway.plans.module import Module
-from gateway.plans.plain import JSON, PLAIN, Inexact, listed, plain
+from gateway.plans.plain import JSON, PLAIN, Inexact, arrival, listed, plain
 from gateway.plans.shape import Field, Level, Operation, Shape, Uncompiled
 from gateway.plans.variant import Refusal, Variant
-from gateway.plans.ways import Gated, Kind, Link, Through, Way, way
+from gateway.plans.ways import ByClass, Gated, Kind, Link, Through, Way, way
 
 Ways = Sequence[tuple[Field, Way | Through]]
+SETTLE = ["if any(run.rows):", "    await run.settle()"]
 CHECK = ["if record.__class__ not in PLAIN:", "    plain(record)"]
 
 
@@ -69,10 +70,7 @@ class Writer:
         return self._variant.operation.type is OperationType.MUTATION
 
     def _start(self, root: Level) -> None:
-        if self._writes:
-            body = self._in_series(root)
-        else:
-            body = [f"answer = {self._level(root)}(root, run)", "await run.settle()"]
+        body = self._in_series(root) if self._writes else [f"answer = {self._level(root)}(root, run)", *SETTLE]
         self._module.add("async def start(root, run):", "", [*body, "return answer"])
 
     def _in_series(self, root: Level) -> list[str]:
@@ -80,7 +78,7 @@ class Writer:
         rows = [f"    {key!r}: {value}" for key, value in self._rows(root, {})]
         lines = [f"run.reached[{root.index}] = True", "answer = {", *rows, "}"]
         for field, how in ways:
-            lines += [f"{self._filling([(field, how)])}(root, answer, run, root)", "await run.settle()"]
+            lines += [f"{self._filling([(field, how)])}(root, answer, run, root)", *SETTLE]
         return lines
 
     def _ways(self, level: Level) -> Ways:
@@ -133,7 +131,7 @@ class Writer:
         if level.index not in self._known:
             name = self._known[level.index] = self._module.name(level.type.name)
             body = [*self._arrival(level, field), *self._answer(level)]
-            if field is not None and self._links(level) and self._only_reads(level):
+            if field is not None and not _lists(field) and self._links(level) and self._only_reads(level):
                 body = self._once(level, body)
             about = f"{level.type.name} at {level.place}." if level.place else f"{level.type.name}."
             self._module.add(f"def {name}(record, run):", about, body)
@@ -159,6 +157,11 @@ class Writer:
         lines = [f"run.reached[{level.index}] = True"]
         if field is None:
             return lines
+        if isinstance(level.type.is_type_of, ByClass):
+            known: set[type] = set()
+            classes = self._module.bind("classes", known)
+            arrive = self._module.bind("arrive", arrival(level.type.is_type_of.record_class, known))
+            return [f"if record.__class__ not in {classes}:", f"    {arrive}(record)", *lines]
         if level.type.is_type_of is not None:
             if iscoroutinefunction(level.type.is_type_of):
                 raise Uncompiled(f"{level.type.name} finds out its records by waiting")
@@ -195,10 +198,38 @@ class Writer:
         return name
 
     def _inline(self, field: Field, how: Way) -> str:
+        if how.parts and self._is_apart(field, how):
+            return self._put_together(field, how.parts)
         value = self._called(field, how)
         if any(map(self._fetches, field.levels.values())):
             value = f"run.keep({field.index}, record, {value})"
         return self._completion.of(field, value)
+
+    def _is_apart(self, field: Field, how: Way) -> bool:
+        """Whether nothing is selected but parts of the value, so that the value itself need not be made."""
+        named = get_nullable_type(field.type)
+        if not is_object_type(named) or is_non_null_type(field.type):
+            return False
+        read = {f"{{record}}.{name}" for name in how.parts}
+        ways = self._ways(field.levels[named.name])
+        return named.is_type_of is None and all(isinstance(one, Way) and one.template in read for _, one in ways)
+
+    def _put_together(self, field: Field, parts: Mapping[str, str]) -> str:
+        """The projection of a value from its parts."""
+        level = next(iter(field.levels.values()))
+        function = self._module.name(level.type.name)
+        ready = {
+            one.key: f"{self._completion.of(one, how.template.removeprefix('{record}.'))},"
+            for one, how in _ready(self._ways(level))
+        }
+        rows = [f"    {key!r}: {value}" for key, value in self._rows(level, ready)]
+        head = f"def {function}({', '.join(parts)}, run):"
+        self._module.add(
+            head, f"{level.type.name} at {level.place}.", [f"run.reached[{level.index}] = True", "return {", *rows, "}"]
+        )
+        given = {self._module.name(name): text.format(record="record") for name, text in parts.items()}
+        absent = " or ".join(f"({name} := {text}) is None" for name, text in given.items())
+        return f"None if {absent} else {function}({', '.join(given)}, run)"
 
     def _fetches(self, level: Level) -> bool:
         """Whether anything below is found again by its record when graphql-core completes the answer."""
@@ -293,9 +324,13 @@ class Writer:
     def _wait(self, fields: Sequence[tuple[Field, object]], body: Sequence[str]) -> int:
         name = self._module.name(f"wait_{fields[0][0].name}")
         about = f"{', '.join(field.coordinate for field, _ in fields)}."
-        self._module.add(f"async def {name}(run, rows):", about, [*body, "await run.settle()"])
+        self._module.add(f"async def {name}(run, rows):", about, [*body, *SETTLE])
         self._waits.append(name)
         return len(self._waits) - 1
+
+
+def _lists(field: Field) -> bool:
+    return is_list_type(get_nullable_type(field.type))
 
 
 def _effective(how: Way | Through) -> Way | Through:
