@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from services.errors import BadUserInput
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _RECORD = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
@@ -23,7 +24,7 @@ def encode(organization_id: str, kind: str, record_id: str) -> str:
 
 
 def _spelled(raw: str) -> str:
-    return b2a_base64(raw.encode(), newline=False).decode().rstrip("=").replace("+", "-").replace("/", "_")
+    return b2a_base64(raw.encode(), newline=False).translate(_URL_SAFE, b"=").decode()
 
 
 def decode(organization_id: str, text: str, *, field: tuple[str, ...] = ("id",)) -> tuple[str, str]:

@@ -23,21 +23,19 @@ MOST_LOOK_UPS = 50
 """Records of one kind that an operation may have looked up one by one: half of what an organization has a minute."""
 
 
-ABSENT = object()
-
-
 class Batch(DataLoader[Any, Any]):
-    """A loader over a batch that answers a mapping; a key it leaves out is `missing`, or else not found."""
+    """A loader over a batch that answers a mapping; of a key it leaves out, `missing` says what it comes to."""
 
-    def __init__(self, batch: Callable[..., Awaitable[Mapping[Any, Any]]], *, missing: Any = ABSENT) -> None:
+    def __init__(
+        self, batch: Callable[..., Awaitable[Mapping[Any, Any]]], *, missing: Callable[[], Any] = NotFound
+    ) -> None:
         self._batch, self._missing = batch, missing
         super().__init__(loop=asyncio.get_running_loop())
 
     async def batch_load_fn(self, keys: list[Any]) -> list[Any]:
         """The values, or failures, in the order of the keys."""
         found = await self._batch(keys)
-        missing = self._missing
-        return [found.get(key, NotFound() if missing is ABSENT else missing) for key in keys]
+        return [found[key] if key in found else self._missing() for key in keys]
 
     def do_resolve_reject(self, key: Any, future: "asyncio.Future[Any]") -> None:
         """Queue it; the batch begins two turns of the loop later, as in the library, but no task waits for that."""
@@ -105,7 +103,7 @@ class Loaders:
     def known(self, module: Module) -> "DataLoader[str, Document | None]":
         """Records of a module as the copy has them, by id; None for those that the product is to tell."""
         if module not in self._known:
-            self._known[module] = Batch(partial(self._copied, KINDS[module]), missing=None)
+            self._known[module] = Batch(partial(self._copied, KINDS[module]), missing=_nothing)
         return self._known[module]
 
     @cached_property
@@ -136,12 +134,12 @@ class Loaders:
     @cached_property
     def people(self) -> "DataLoader[str, Any]":
         """Members by their Books user id; None for a user who is not a CRM user."""
-        return Batch(self._people, missing=None)
+        return Batch(self._people, missing=_nothing)
 
     @cached_property
     def members(self) -> "DataLoader[str, Any]":
         """Members by their case-folded e-mail address; None for an address that is nobody's."""
-        return Batch(self._members, missing=None)
+        return Batch(self._members, missing=_nothing)
 
     @cached_property
     def parties(self) -> "DataLoader[tuple[Product, str, str], list[Customer]]":
@@ -222,6 +220,10 @@ class Loaders:
         except Forbidden:
             return False
         return books.product_organization_id == billing.product_organization_id
+
+
+def _nothing() -> None:
+    """Not even a failure."""
 
 
 def _calls(kind: Kind, count: int) -> int:

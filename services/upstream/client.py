@@ -56,6 +56,8 @@ def _template(path: str) -> str:
 
 GIVEN = re.compile(r"/(?:\d+|[^/]*[@%][^/]*|[^/]*\d{5}[^/]*)(?=/|$)")
 SERVER_ERROR = 500
+SPACED, CLOSE = re.compile(rb': ""').sub, re.compile(rb':""').sub
+"""Empty texts as values; faster than `bytes.replace`, which goes through a body twice."""
 ENVELOPE = 64
 """Bytes at the beginning of a body that hold at least one name."""
 SUCCESS = (0, "0")
@@ -365,7 +367,7 @@ def _absent(body: bytes) -> bytes:
     """
     if b'""' not in body:
         return body
-    return body.replace(b': ""', b": null") if b'": ' in body[:ENVELOPE] else body.replace(b':""', b":null")
+    return SPACED(b": null", body) if b'": ' in body[:ENVELOPE] else CLOSE(b":null", body)
 
 
 def _refused(job: _Job, received: Received) -> "_Refused | UpstreamUnavailable":
