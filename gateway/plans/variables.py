@@ -1,11 +1,13 @@
 """Variables of an operation, coerced as graphql-core does it; those that need no coercion are only looked at."""
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
-from graphql import ListValueNode, Node, ObjectValueNode, VariableNode, is_non_null_type
+from graphql import ListValueNode, Node, ObjectValueNode, VariableNode, get_nullable_type, is_leaf_type
 from graphql.execution.get_variable_signature import GraphQLVariableSignature, get_variable_signature
-from graphql.execution.values import VariableValues, get_variable_values
+from graphql.execution.values import VariableValues, VariableValueSource, get_variable_values
+from graphql.pyutils import Undefined
 
 from gateway.plans.arguments import descendants
 from gateway.plans.shape import Operation
@@ -20,13 +22,48 @@ FITS: Mapping[str, Callable[[Any], bool]] = {
 """What stays as it is."""
 
 
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable of a leaf type."""
+
+    signature: GraphQLVariableSignature
+    fits: Callable[[Any], bool] | None
+    """Whether a value stays as it is; None where the type coerces it."""
+    coerce: Callable[[Any], Any]
+    optional: bool
+    """Whether it may be null or left out."""
+
+    @classmethod
+    def of(cls, signature: Any) -> Self | None:
+        """None for one of another type, which only graphql-core coerces."""
+        if not isinstance(signature, GraphQLVariableSignature):
+            return None
+        type_ = get_nullable_type(signature.type)
+        if not is_leaf_type(type_):
+            return None
+        optional = type_ is signature.type and signature.default is None
+        return cls(signature, FITS.get(type_.name), type_.coerce_input_value, optional)
+
+    def taken(self, value: Any) -> Any:
+        """A value that is not null, coerced; raises whatever the type does."""
+        if self.fits is None:
+            return self.coerce(value)
+        if not self.fits(value):
+            raise TypeError
+        return value
+
+
 class Variables:
     """The variables that an operation declares."""
 
     def __init__(self, operation: Operation) -> None:
         self._schema = operation.schema
         self._nodes = operation.definition.variable_definitions or ()
-        self._simple = None if _is_nested(operation) else self._tests()
+        self._traced = _is_nested(operation)
+        """Whether graphql-core may want to know where a value came from."""
+        known = [Variable.of(get_variable_signature(self._schema, node)) for node in self._nodes]
+        simple = [one for one in known if one is not None]
+        self._simple = {one.signature.name: one for one in simple} if len(simple) == len(known) else None
 
     def coerced(self, given: Mapping[str, Any]) -> VariableValues | None:
         """Their values; None where graphql-core finds fault with them."""
@@ -34,33 +71,34 @@ class Variables:
             return NO_VARIABLES
         simply = self._simply(given)
         if simply is not None:
-            return VariableValues({}, simply)
+            return simply
         values = get_variable_values(self._schema, self._nodes, dict(given), max_errors=1)
         return None if isinstance(values, list) else values
 
-    def _simply(self, given: Mapping[str, Any]) -> dict[str, Any] | None:
-        """The values where all of them fit; None where there is something to be done."""
+    def _simply(self, given: Mapping[str, Any]) -> VariableValues | None:
+        """The values where each is in order; None where there is something to be done."""
         if self._simple is None:
             return None
-        coerced = {name: given[name] for name in self._simple if name in given}
-        for name, (fits, optional) in self._simple.items():
-            value = coerced.get(name)
-            if not (fits(value) or (optional and value is None)):
+        coerced: dict[str, Any] = {}
+        for name, variable in self._simple.items():
+            value = given.get(name)
+            if value is not None:
+                try:
+                    coerced[name] = variable.taken(value)
+                except Exception:  # noqa: BLE001  # whatever it is, graphql-core says it
+                    return None
+            elif not variable.optional:
                 return None
-        return coerced
+            elif name in given:
+                coerced[name] = None
+        return None if Undefined in coerced.values() else VariableValues(self._sources(given), coerced)
 
-    def _tests(self) -> dict[str, tuple[Callable[[Any], bool], bool]] | None:
-        """For each variable how to see that a value fits, and whether it may be null or left out."""
-        signatures = [get_variable_signature(self._schema, node) for node in self._nodes]
-        known = [one for one in signatures if isinstance(one, GraphQLVariableSignature) and _named(one) in FITS]
-        if len(known) < len(signatures):
-            return None
-        optional = {one.name: not is_non_null_type(one.type) and one.default is None for one in known}
-        return {one.name: (FITS[_named(one)], optional[one.name]) for one in known}
-
-
-def _named(signature: GraphQLVariableSignature) -> str:
-    return str(signature.type).rstrip("!")
+    def _sources(self, given: Mapping[str, Any]) -> dict[str, VariableValueSource]:
+        if not self._traced or self._simple is None:
+            return {}
+        return {
+            name: VariableValueSource(one.signature, given.get(name, Undefined)) for name, one in self._simple.items()
+        }
 
 
 def _is_nested(operation: Operation) -> bool:

@@ -24,6 +24,12 @@ SHARED = """
 fragment numbered on Kept { number }
 { kept { parts { ...numbered } ...numbered number } }
 """
+NESTED = """
+query ($text: String!, $code: Code, $least: Int, $of: Shade = ODD, $shades: [Shade!]) {
+  found(search: {text: $text, code: $code, ranges: [[{least: $least, of: [$of, DARK]}, {of: $shades}]]}) { __typename }
+}
+"""
+WHOLE = {"text": "a", "code": "c-1", "least": 2, "of": "DARK", "shades": ["ODD"]}
 CASES = {
     "fields without permissions beside those with": Request("{ title people { nick } }"),
     "conditions of another operation of the document": Request(SEVERAL, "Op1", {}),
@@ -31,6 +37,10 @@ CASES = {
     "a refused field whose argument is invalid": Request(INVALID, None, {"of": None, "search": {"text": "a"}}),
     "a refusal beside a late failure": Request('{ bundle { id } ware(id: "a") { parts { id } } }'),
     "a refusal beside a failure in a row": Request("{ bundle { like { parts { terms maker { id } } } } }"),
+    "variables inside of an argument": Request(NESTED, None, WHOLE),
+    "a variable inside of an argument that is left out": Request(NESTED, None, {"text": "a", "of": "DARK"}),
+    "a variable inside of an argument that is null": Request(NESTED, None, WHOLE | {"least": None, "shades": None}),
+    "a variable inside of an argument that does not fit": Request(NESTED, None, WHOLE | {"of": "NONE"}),
     "a refused field whose node stands in two merged fields": Request(SHARED),
 }
 
