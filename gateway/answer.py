@@ -6,17 +6,14 @@ from math import ceil
 from typing import Any
 
 import msgspec
-import psycopg
 import structlog
 from graphql import GraphQLError
-from psycopg_pool import PoolTimeout
-from sqlalchemy.exc import InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolEmpty
 from starlette.responses import Response
 from strawberry.types import ExecutionResult
 
 from gateway import media
-from services.errors import BadUserInput, DeadlineExceeded, GatewayError, Unauthenticated
+from services.errors import BadUserInput, GatewayError, Unauthenticated
+from services.storage.failures import has_crossed, is_away
 
 log = structlog.get_logger(__name__)
 STATUS = {
@@ -28,13 +25,19 @@ STATUS = {
 }
 """The status of a request that failed before execution, by error code; 401 and 400 otherwise."""
 HEADERS = {"Cache-Control": "no-store"}
-AWAY = (OperationalError, InterfaceError, PoolEmpty, PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError)
-"""How the database says that it cannot be reached, has no room, or has given up."""
 TOO_DEEP = BadUserInput("The operation is nested too deeply.")
 
 
 class Away(GatewayError):
     """The gateway's own records cannot be reached at the moment. Try again shortly, a write under its same key."""
+
+
+class Crossed(GatewayError):
+    """Somebody changed the same at the same time, and yours was given up. Try again, a write under its same key."""
+
+
+PASSING = (Away, Crossed)
+"""What the same request may not meet again: 503, with the time after which to try."""
 
 
 def answered(result: ExecutionResult, accepted: str, request_id: str) -> Response:
@@ -71,7 +74,7 @@ def status_of(error: GatewayError) -> int:
     """The HTTP status of a request that failed before execution."""
     if isinstance(error, Unauthenticated):
         return 401
-    return 503 if isinstance(error, Away) else STATUS.get(error.code, 400)
+    return 503 if isinstance(error, PASSING) else STATUS.get(error.code, 400)
 
 
 def published(error: GraphQLError, request_id: str) -> dict[str, Any]:
@@ -86,9 +89,12 @@ def published(error: GraphQLError, request_id: str) -> dict[str, Any]:
 
 def internal(error: BaseException, request_id: str, path: Sequence[str | int] | None = None) -> GatewayError:
     """The mask over an error of ours; the log has the rest under the same request id."""
-    if isinstance(error, AWAY):
+    if is_away(error):
         log.warning("the database does not answer", request_id=request_id, path=path, error=str(error))
         return Away(requestId=request_id, retryAfter=1)
+    if has_crossed(error):
+        log.error("two transactions were in each other's way", request_id=request_id, path=path, exc_info=error)
+        return Crossed(requestId=request_id, retryAfter=1)
     log.error("unforeseen error", request_id=request_id, path=path, exc_info=error)
     return GatewayError("Something went wrong on our side.", requestId=request_id)
 
@@ -108,7 +114,7 @@ def _meant(error: GraphQLError, request_id: str) -> GatewayError | GraphQLError:
         return cause or error
     if isinstance(cause, RecursionError):
         return TOO_DEEP
-    return DeadlineExceeded() if isinstance(cause, TimeoutError) else internal(cause, request_id, error.path)
+    return internal(cause, request_id, error.path)
 
 
 def code_of(error: GraphQLError) -> str:
@@ -120,7 +126,7 @@ def code_of(error: GraphQLError) -> str:
         return str(((cause or error).extensions or {}).get("code", BadUserInput.code))
     if isinstance(cause, RecursionError):
         return TOO_DEEP.code
-    return DeadlineExceeded.code if isinstance(cause, TimeoutError) else GatewayError.code
+    return GatewayError.code
 
 
 def body_of(error: GatewayError | GraphQLError) -> dict[str, Any]:

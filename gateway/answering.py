@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import psycopg
 import structlog
-from psycopg_pool import PoolTimeout
 
 from gateway.settings import Records
 from services.credentials import Credentials
@@ -23,6 +21,7 @@ from services.records.notices import Change, Notice
 from services.records.parties import Parties
 from services.records.recalled import Recalled
 from services.storage.engine import Database
+from services.storage.failures import FAILURES
 from services.storage.statements import Statements
 from services.upstream.billing import Billing
 from services.upstream.books import Books
@@ -51,7 +50,7 @@ class Answering:
         self.parties.recalled.forget_customers(organization_id, {document.customer_id or document.id})
         try:
             await self.answers.moments.now(organization_id)
-        except (psycopg.Error, PoolTimeout) as error:  # the write itself has succeeded; the notice will tell
+        except FAILURES as error:  # the write itself has succeeded; the notice will tell
             log.warning("how the copy stands is not known", organization=organization_id, error=str(error))
 
 
@@ -86,3 +85,4 @@ async def answering(
             )
         finally:
             await moments.aclose()
+            await answers.aclose()

@@ -85,6 +85,7 @@ async def assembled(
         database = await stack.enter_async_context(database_of(settings, tracer=observing.tracer))
         await upgraded(database)
         credentials = Credentials(database, Seal(settings.keys))
+        stack.push_async_callback(credentials.aclose)
         authorization = Authorization(credentials, zoho.client_id, zoho.client_secret.get_secret_value())
         budget = await stack.enter_async_context(_budget(settings))
         client = Client(authorization, transport, budget=budget, observing=observing)

@@ -106,9 +106,11 @@ class Endpoint:
     async def _bounded(self, request: Request, accepted: str) -> Response:
         """The answer; what is to be done before and after an operation ends in time as well."""
         try:
-            async with asyncio.timeout(self.limits.deadline_seconds + 2 * GRACE_SECONDS):
+            async with asyncio.timeout(self.limits.deadline_seconds + 2 * GRACE_SECONDS) as limit:
                 return await self._answer(request, accepted)
         except TimeoutError as error:
+            if not limit.expired():
+                raise
             raise DeadlineExceeded from error
 
     async def _answer(self, request: Request, accepted: str) -> Response:
@@ -183,13 +185,17 @@ class Endpoint:
             return _unexecuted(error)
         context = Context(services=self.services, viewer=errand.viewer, errand=errand)
         try:
-            async with asyncio.timeout(errand.remaining + GRACE_SECONDS):
+            async with asyncio.timeout(errand.remaining + GRACE_SECONDS) as limit:
                 run = self._run(operation, context, event, allowed)
                 result = await (self._watched(self.telemetry, operation, run) if self.telemetry else run)
         except InvalidOperationTypeError as error:
             raise NOT_HERE[error.operation_type] from error
         except TimeoutError as error:
+            if not limit.expired():
+                raise
             raise DeadlineExceeded from error
+        finally:
+            context.close()
         if result.errors:
             result.errors = self._told(result, errand.viewer)
         return result

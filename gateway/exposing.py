@@ -20,11 +20,12 @@ from gateway.listening import listening
 from gateway.live.operations import Live
 from gateway.metrics import Metrics
 from gateway.plans import Plans
-from gateway.readiness import AWAY, PATIENCE_SECONDS, Readiness, healthy, ready
+from gateway.readiness import PATIENCE_SECONDS, Readiness, healthy, ready
 from gateway.settings import Metrics as Options
 from gateway.settings import Settings
 from gateway.telemetry import Telemetry
 from services.storage.engine import Database
+from services.storage.failures import FAILURES
 from services.storage.queues import Queues
 
 log = structlog.get_logger(__name__)
@@ -49,7 +50,7 @@ class Exposition:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 return await Queues.read(self.database)
-        except AWAY:
+        except FAILURES:
             return None
 
 

@@ -4,15 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from time import monotonic
 
-import psycopg
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from services.storage.engine import Database
+from services.storage.failures import FAILURES
 
-AWAY = (SQLAlchemyError, psycopg.Error, OSError, TimeoutError)
 PATIENCE_SECONDS = 2.0
 """What the database may take to answer."""
 FRESH_SECONDS = 1.0
@@ -45,7 +43,7 @@ class Readiness:
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
                 current = await self._database.is_current()
-        except AWAY as error:
+        except FAILURES as error:
             log.warning("the database does not answer", error=type(error).__name__)
             return {"database": "unreachable", "schema": "unknown"}
         return {"database": OK, "schema": OK if current else "behind"}

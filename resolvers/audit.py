@@ -13,6 +13,7 @@ from services.audit import Event, FieldChange, Filters, State, Subject
 from services.drafts import Problem
 from services.errors import NotFound
 from services.listing import Cursor
+from services.storage.clock import now
 
 
 async def trail(
@@ -28,7 +29,7 @@ async def trail(
     edges = [
         pagination.Edge(pagination.write_cursor(of, Cursor(event.at, 0, event.id)), event) for event in found.events
     ]
-    return pagination.Page(edges, found.more, after is not None, datetime.now().astimezone())
+    return pagination.Page(edges, found.more, after is not None, now())
 
 
 def _filters(context: Context, where: Any) -> Filters:

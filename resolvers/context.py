@@ -56,6 +56,11 @@ class Context:
         """The request's batches."""
         return Loaders(self.services, self.errand)
 
+    def close(self) -> None:
+        """The operation has been executed."""
+        if "loaders" in self.__dict__:
+            self.loaders.close()
+
     async def refuse_write(self, decision: Decision, coordinate: str) -> NoReturn:
         """Refuse a mutation: nothing is left of it but an audit event."""
         error = forbidden(decision, coordinate)

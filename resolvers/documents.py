@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -19,6 +18,7 @@ from services.listing import Stream, ranking
 from services.policy import Source
 from services.records.criteria import Criteria, criteria
 from services.records.excerpt import Excerpt, Part
+from services.storage.clock import now
 from services.upstream.envelopes import Rows
 
 Resolver = Callable[..., Awaitable[Any]]
@@ -152,7 +152,7 @@ def related(module: Module, what: str) -> Resolver:
         asked = pagination.asked(rank, first, after, context.viewer.organization_id, module, what, record.id)
         listed = await _of_parties(context, kind, what, record.id, Order.CREATED_AT)
         if not listed.streams:
-            return pagination.empty(datetime.now(UTC))
+            return pagination.empty(now())
         excerpt = Excerpt(listed.parts, Order.CREATED_AT, descending=True, first=asked.first, after=asked.after)
         return await excerpts.page(context, asked, excerpt, listed.streams)
 
@@ -237,7 +237,7 @@ async def _merge(
     found = await _all(context, modules, listed, report)
     streams = [stream for one in found for stream in one.streams]
     if not streams:
-        return pagination.empty(datetime.now(UTC))
+        return pagination.empty(now())
     parts = tuple(part for one in found for part in one.parts)
     whole = all(one.parts for one in found)
     excerpt = Excerpt(parts, Order.DATE, descending=True, first=asked.first, after=asked.after) if whole else None

@@ -1,7 +1,6 @@
 """The integration of the organization: set-up, integration users, candidates."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from strawberry import UNSET
@@ -15,6 +14,7 @@ from services.grants import Grants
 from services.integration_values import Done, IntegrationState, IntegrationUser, NewUser, SetUp
 from services.listing import Cursor
 from services.policy import ModuleGrant
+from services.storage.clock import now
 
 
 async def state(_root: Any, context: Context) -> IntegrationState:
@@ -72,7 +72,7 @@ async def keyed(
     cursor = pagination.read_cursor(of, after, str)
     rows, more, total = await read(pagination.size(first), (cursor.value, cursor.id) if cursor else None)
     edges = [pagination.Edge(pagination.write_cursor(of, Cursor(row.key[0], 0, row.key[1])), row) for row in rows]
-    return pagination.Page(edges, more, after is not None, datetime.now(UTC), total)
+    return pagination.Page(edges, more, after is not None, now(), total)
 
 
 async def users_add(_root: Any, context: Context, input: Any) -> Payload:  # noqa: A002

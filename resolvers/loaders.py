@@ -71,6 +71,13 @@ class Loaders:
         self._rows: dict[tuple[type[Document], str], Document] = {}
         self._told: dict[type[Document], datetime] = {}
 
+    def close(self) -> None:
+        """Let go of the batches: they hold these loaders, and only the collector of cyclic garbage would find both."""
+        for name in [name for name, value in self.__dict__.items() if isinstance(value, Batch | Wholly)]:
+            del self.__dict__[name]
+        self._full.clear()
+        self._known.clear()
+
     def saw(self, rows: Sequence[Document], at: datetime) -> None:
         """List rows that were read for this request, true as of that moment."""
         self._seen.append((rows, at))

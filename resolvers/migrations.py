@@ -1,7 +1,7 @@
 """Migrations: preview, run, watch, stop, undo."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from resolvers import pagination
@@ -13,6 +13,7 @@ from services.errors import NotFound
 from services.listing import Cursor
 from services.migration import ledger
 from services.migration.values import Item, Run
+from services.storage.clock import now
 
 
 async def one(_root: Any, context: Context, id: str) -> Run:  # noqa: A002
@@ -35,7 +36,7 @@ async def many(_root: Any, context: Context, first: int | None = None, after: st
     organization_id, key = context.viewer.organization_id, (cursor.value, cursor.id) if cursor else None
     found = await context.services.migrations.page(organization_id, pagination.size(first), key)
     edges = [pagination.Edge(pagination.write_cursor(of, Cursor(run.created_at, 0, run.id)), run) for run in found.runs]
-    return pagination.Page(edges, found.more, after is not None, datetime.now(UTC))
+    return pagination.Page(edges, found.more, after is not None, now())
 
 
 async def items(
@@ -50,7 +51,7 @@ async def items(
     edges = [
         pagination.Edge(pagination.write_cursor(of, Cursor(item.position, 0, item.id)), item) for item in found.items
     ]
-    return pagination.Page(edges, found.more, after is not None, datetime.now(UTC))
+    return pagination.Page(edges, found.more, after is not None, now())
 
 
 async def migrate(_root: Any, context: Context, input: Any) -> Payload:  # noqa: A002

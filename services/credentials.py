@@ -4,8 +4,6 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from time import monotonic
-from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, func
 from sqlalchemy.dialects.postgresql import insert
@@ -13,6 +11,7 @@ from sqlmodel import col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.errors import Forbidden, GatewayError
+from services.lookups import Lookups
 from services.policy import AccessKind, Product, Viewer
 from services.storage import models
 from services.storage.engine import Database, alone
@@ -21,7 +20,9 @@ from services.storage.sealing import Seal
 
 NAMES = {Product.CRM: "Zoho CRM", Product.BOOKS: "Zoho Books", Product.BILLING: "Zoho Billing"}
 _RECENT = 5.0
-"""Seconds for which a connection that was read is used again: whose it is has been decided before."""
+"""Seconds for which the owner's connection is used again that was read for nobody's sake."""
+_HELD = 60.0
+"""The same of one that was read for a viewer: he is another value as soon as any connection changes."""
 
 
 @dataclass(frozen=True)
@@ -91,12 +92,10 @@ class Ownership:
     last_error: str | None
 
 
-class _Recent(NamedTuple):
-    """What was read, until when it is used again (`time.monotonic()`), and by whom."""
-
-    until: float
-    viewer: Viewer | None
-    connection: Connection | None
+_Key = tuple[str, str | None, Product]
+"""(organization's id, member's id or None for the owner, product)"""
+_Look = Lookups[tuple[_Key, str], Connection | None]
+"""What was found by key and viewer's id, which is empty where nobody asked."""
 
 
 class Credentials:
@@ -105,7 +104,13 @@ class Credentials:
     def __init__(self, database: Database, seal: Seal) -> None:
         self._database = database
         self._seal = seal
-        self._recent: dict[tuple[str, str | None, Product], _Recent] = {}
+        self._recent: _Look = Lookups(_RECENT, lambda _, found: found is not None)
+        self._for_viewers: _Look = Lookups(_HELD)
+
+    async def aclose(self) -> None:
+        """Stop what is under way."""
+        await self._recent.aclose()
+        await self._for_viewers.aclose()
 
     async def for_viewer(self, viewer: Viewer, product: Product) -> Connection:
         """The access that this viewer's calls run under; raises `Forbidden` when there is none.
@@ -116,9 +121,9 @@ class Credentials:
         kind = viewer.access_to(product).kind
         if product is Product.CRM:
             own = await self._find(viewer.organization_id, viewer.id, product, viewer)
-            return own or await self.owner(viewer.organization_id, product)
+            return own or await self.owner(viewer.organization_id, product, viewer)
         if kind in {AccessKind.INTEGRATION_USER, AccessKind.OWNER_DELEGATED}:
-            return await self.owner(viewer.organization_id, product)
+            return await self.owner(viewer.organization_id, product, viewer)
         own = None
         if kind is AccessKind.PRODUCT_USER:
             own = await self._find(viewer.organization_id, viewer.id, product, viewer)
@@ -130,9 +135,9 @@ class Credentials:
             )
         return own
 
-    async def owner(self, organization_id: str, product: Product) -> Connection:
+    async def owner(self, organization_id: str, product: Product, viewer: Viewer | None = None) -> Connection:
         """The connection of the integration's owner; raises `Forbidden` when the product is not connected."""
-        found = await self._find(organization_id, None, product)
+        found = await self._find(organization_id, None, product, viewer)
         if found is None:
             raise Forbidden(
                 f"{NAMES[product]} is not connected.",
@@ -172,7 +177,8 @@ class Credentials:
         """Remove a connection and its tokens."""
         async with self._database.session() as session:
             await session.exec(delete(models.Connection).where(col(models.Connection.id) == connection_id))
-        self._recent.clear()
+        self._recent.forget()
+        self._for_viewers.forget()
 
     @asynccontextmanager
     async def locked(self, connection_id: str) -> AsyncIterator[HeldToken]:
@@ -202,8 +208,8 @@ class Credentials:
 
     def forget(self, organization_id: str) -> None:
         """Read the organization's connections anew."""
-        for key in [key for key in self._recent if key[0] == organization_id]:
-            del self._recent[key]
+        for known in (self._recent, self._for_viewers):
+            known.forget(lambda at: at[0][0] == organization_id)
 
     async def _find(
         self, organization_id: str, member_id: str | None, product: Product, viewer: Viewer | None = None
@@ -213,26 +219,18 @@ class Credentials:
         What was found for a viewer, nothing included, holds for him alone: who has another access is another viewer.
         """
         key = (organization_id, member_id, product)
-        known = self._recent.get(key)
-        if known is not None and known.viewer is viewer and monotonic() < known.until:
-            return known.connection
+        if viewer is None:
+            return await self._recent.get((key, ""), None, lambda: self._read(*key))
+        return await self._for_viewers.get((key, viewer.id), (id(viewer), viewer), lambda: self._read(*key))
+
+    async def _read(self, organization_id: str, member_id: str | None, product: Product) -> Connection | None:
+        whose = col(models.Connection.is_owner) if member_id is None else col(models.Connection.member_id) == member_id
+        asked = select(models.Connection).where(
+            models.Connection.organization_id == organization_id, models.Connection.product == product, whose
+        )
         async with self._database.session() as session:
-            whose = (
-                col(models.Connection.is_owner) if member_id is None else col(models.Connection.member_id) == member_id
-            )
-            row = (
-                await session.exec(
-                    select(models.Connection).where(
-                        models.Connection.organization_id == organization_id,
-                        models.Connection.product == product,
-                        whose,
-                    )
-                )
-            ).one_or_none()
-        found = None if row is None else self._opened(row)
-        if found is not None or viewer is not None:
-            self._recent[key] = _Recent(monotonic() + _RECENT, viewer, found)
-        return found
+            row = (await session.exec(asked)).one_or_none()
+        return None if row is None else self._opened(row)
 
     def _row(self, consent: Consent, email: str) -> dict[str, object]:
         about = _about(consent.organization_id, consent.product, email, "refresh_token")
@@ -275,8 +273,9 @@ class Credentials:
 
     def _keep(self, row: models.Connection, held: HeldToken) -> None:
         row.access_token = self._seal.close(held.access_token or "", _secret(row, "access_token"))
+        if row.api_domain != held.api_domain:
+            self.forget(row.organization_id)
         row.expires_at, row.api_domain, row.last_error = held.expires_at, held.api_domain, None
-        self.forget(row.organization_id)
 
     async def _remember(self, connection_id: str, message: str) -> None:
         async with self._database.session() as session:

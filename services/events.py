@@ -17,6 +17,7 @@ import structlog
 from sqlmodel import func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services.storage.connection import Attended, arguments
 from services.storage.engine import Database
 
 log = structlog.get_logger(__name__)
@@ -26,9 +27,8 @@ PAYLOAD_BYTES = 7999
 """What PostgreSQL lets one notification hold."""
 WAITING_NOTICES = 100
 """That one subscriber may leave unread; with more he is told to look again at everything."""
-PROBE_SECONDS = 15.0
+PROBE_SECONDS = 5.0
 """A connection that was silent for so long is asked whether it is still there."""
-CONNECT_SECONDS = 5
 RECONNECT_SECONDS = 0.5
 
 Notice = str | None
@@ -88,6 +88,7 @@ class Events:
 
     def __init__(self, database: Database) -> None:
         self._conninfo = database.conninfo
+        self._arguments = arguments(database.url, "finance-gateway events")
         self._subscribers: defaultdict[str, set[Notices]] = defaultdict(set)
         self._listener: asyncio.Task[None] | None = None
         self._closed = False
@@ -145,12 +146,7 @@ class Events:
 
     async def _pass_on(self) -> None:
         """Listen until the connection is lost, which raises."""
-        connection = await psycopg.AsyncConnection.connect(
-            self._conninfo,
-            autocommit=True,
-            connect_timeout=CONNECT_SECONDS,
-            application_name="finance-gateway events",
-        )
+        connection = await Attended.connect(self._conninfo, autocommit=True, **self._arguments)
         async with connection:
             await connection.execute(f"LISTEN {CHANNEL}")
             for notices in self._everybody():
@@ -161,12 +157,11 @@ class Events:
             finally:
                 self.connected = False
 
-    async def _hear(self, connection: psycopg.AsyncConnection) -> NoReturn:
+    async def _hear(self, connection: Attended) -> NoReturn:
         while True:
             async for notification in connection.notifies(timeout=PROBE_SECONDS):
                 self._tell(notification.payload)
-            async with asyncio.timeout(CONNECT_SECONDS):
-                await connection.execute("SELECT 1")
+            await connection.greet()
 
     def _tell(self, message: str) -> None:
         topic, _, payload = message.partition("\n")

@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
-from time import monotonic
-from typing import NamedTuple
 
 from sqlmodel import col, or_, select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -15,6 +13,7 @@ from sqlmodel.sql.expression import Select
 from services import grants
 from services.errors import NotFound, Unauthenticated
 from services.events import Events
+from services.lookups import Lookups
 from services.policy import EVERYTHING, NOTHING, AccessKind, CapabilitySet, Product, ProductAccess, Viewer
 from services.storage.engine import Database
 from services.storage.models import Connection, IntegrationGrant, Member, Organization, Profile, Role, fold
@@ -63,15 +62,6 @@ ACCESS = "access"
 """The topic of the notice, with the organization's id, that something has changed which decides about its members."""
 REMEMBERED_SECONDS = 5.0
 """For which a viewer is taken as seen although no notice came, should it have been lost."""
-MOST_REMEMBERED = 10_000
-
-
-class _Seen(NamedTuple):
-    """A viewer as read; good until a moment of `time.monotonic()`, and while this process has written nothing."""
-
-    viewer: Viewer
-    until: float
-    writes: int
 
 
 class Identity:
@@ -82,7 +72,9 @@ class Identity:
         self._database = database
         self._events = events
         self._viewers: dict[str, tuple[int, Viewer]] = {}
-        self._seen: dict[tuple[str, str | None, str | None], _Seen] = {}
+        self._seen: Lookups[tuple[str, str | None, str | None], Viewer] = Lookups(
+            REMEMBERED_SECONDS, lambda *_: events is not None and events.connected
+        )
         self._changes = 0
 
     @asynccontextmanager
@@ -95,6 +87,7 @@ class Identity:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+            await self._seen.aclose()
 
     async def viewer(self, email: str, *, subject: str | None = None, organization_id: str | None = None) -> Viewer:
         """The CRM user of this address; raises `Unauthenticated` with one of `REASONS` as `reason`.
@@ -102,18 +95,10 @@ class Identity:
         `subject` is the user's ZUID when Zoho's Accounts signed him in; it wins over the address. No query when he
         was seen in these seconds and nothing has changed, one when nothing has changed since he was seen last.
         """
-        key, writes, changes = (email, subject, organization_id), self._database.writes, self._changes
-        seen = self._seen.get(key)
-        if seen is not None and seen.writes == writes and monotonic() < seen.until:
-            return seen.viewer
-        async with self._database.session() as session:
-            member, version = await self._member(session, fold(email), subject, organization_id)
-            viewer = await self._viewer(session, member, version)
-        if self._events is not None and self._events.connected and changes == self._changes:
-            if len(self._seen) >= MOST_REMEMBERED:
-                self._seen.clear()
-            self._seen[key] = _Seen(viewer, monotonic() + REMEMBERED_SECONDS, writes)
-        return viewer
+        key = (email, subject, organization_id)
+        if self._events is None:
+            return await self._looked_up(*key)
+        return await self._seen.get(key, (self._database.writes, self._changes), lambda: self._looked_up(*key))
 
     async def member(self, organization_id: str, member_id: str) -> Viewer:
         """Another user of the organization, as he would be seen if he signed in; raises `NotFound`."""
@@ -130,7 +115,12 @@ class Identity:
         async with self._events.subscribe(ACCESS) as notices:
             async for _ in notices:
                 self._changes += 1
-                self._seen.clear()
+                self._seen.forget()
+
+    async def _looked_up(self, email: str, subject: str | None, organization_id: str | None) -> Viewer:
+        async with self._database.session() as session:
+            member, version = await self._member(session, fold(email), subject, organization_id)
+            return await self._viewer(session, member, version)
 
     async def _member(
         self, session: AsyncSession, email: str, subject: str | None, organization_id: str | None

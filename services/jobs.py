@@ -13,6 +13,7 @@ from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, Unique
 from procrastinate.jobs import Job, Status
 
 from services.observing import Attributes
+from services.storage.connection import Brief, arguments
 from services.storage.engine import Database
 from services.storage.statements import RECONNECT_SECONDS
 
@@ -87,7 +88,12 @@ class Jobs:
         self._duties = duties
         self._tracer = database.tracer
         connector = PsycopgConnector(
-            conninfo=database.conninfo, min_size=1, max_size=6, reconnect_timeout=RECONNECT_SECONDS
+            conninfo=database.conninfo,
+            connection_class=Brief,
+            kwargs=arguments(database.url, "finance-gateway jobs"),
+            min_size=1,
+            max_size=6,
+            reconnect_timeout=RECONNECT_SECONDS,
         )
         self._app = App(connector=connector)
         self._register()

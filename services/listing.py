@@ -20,6 +20,7 @@ from msgspec import Struct
 
 from services.errors import GatewayError, UpstreamUnavailable
 from services.kinds import Order
+from services.storage.clock import now
 from services.upstream.envelopes import LARGEST_PAGE, Rows
 
 _SLACK = 4
@@ -226,7 +227,7 @@ async def window(
     good = [tape for tape in tapes if tape.stream.name not in failures]
     entries = [(value, tape, record, place) for tape in good for value, record, place in tape.certain()]
     ordered = _ordered(entries, rank)
-    at = min((tape.at for tape in good), default=datetime.now(UTC))
+    at = min((tape.at for tape in good), default=now())
     return Window(_placed(ordered[:first], after), len(ordered) > first, at, failures)
 
 

@@ -1,7 +1,6 @@
 """How fast each user may go: requests a minute over all processes, without a statement for each request."""
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from contextvars import Context
@@ -10,16 +9,16 @@ from math import ceil
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from services.errors import LimitReached
+from services.storage.clock import CLOCK
 from services.storage.engine import Database
+from services.storage.failures import FAILURES
 
 log = structlog.get_logger(__name__)
 MINUTE = 60
 BEAT = 1.0
 """Seconds between two reports: by so much of its own traffic a process may be ahead of what the others know."""
-AWAY = (SQLAlchemyError, OSError, TimeoutError)
 
 _SETTLE = text("""
     WITH settled AS (
@@ -74,7 +73,7 @@ class Pace:
     """
 
     def __init__(
-        self, database: Database, per_minute: int, *, beat: float = BEAT, clock: Callable[[], float] = time.time
+        self, database: Database, per_minute: int, *, beat: float = BEAT, clock: Callable[[], float] = CLOCK.seconds
     ) -> None:
         """`database` should have a pool of its own. `clock` gives seconds since the epoch."""
         self._database, self._limit, self._beat, self._clock = database, per_minute, beat, clock
@@ -116,7 +115,7 @@ class Pace:
             self._settling.cancel()
             with suppress(asyncio.CancelledError):
                 await self._settling
-        with suppress(*AWAY):
+        with suppress(*FAILURES):
             await self.settle()
 
     async def _settle_on(self) -> None:
@@ -132,7 +131,7 @@ class Pace:
     async def _settled(self) -> bool:
         try:
             return await self.settle()
-        except AWAY as error:
+        except FAILURES as error:
             log.warning("requests are counted by this process alone", error=str(error))
             return True
 

@@ -1,32 +1,48 @@
 """How often people use what: what a migration's preview and the closing of the window are decided by."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Iterator
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 import structlog
-from sqlalchemy import func
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
+from msgspec import json
+from sqlalchemy import func, text
 from sqlmodel import col, select
 
 from services.policy import FINANCE, MODULES, Viewer
 from services.storage import rollout
 from services.storage.engine import Database
+from services.storage.failures import FAILURES
 from services.storage.models import now
 
 TOTAL = ""
 """The coordinate under which whole operations are counted that touched a finance module."""
-BATCH = 1000
-"""Rows written by one statement."""
 MOST = 100_000
-"""Counters kept while the database does not take them; what comes on top is not counted."""
+"""Members' operations of different kinds that are noted between two writings; what comes on top is not counted."""
+MOST_PEOPLE = 10_000
+"""Of whom counts are kept while the database does not take them, each by day; likewise."""
 log = structlog.get_logger(__name__)
 
 Touch = frozenset[tuple[str, str]]
 """The coordinates that an operation touched, each with the permission that it needs."""
+_Whose = tuple[str, str, date]
+"""(organization's id, member's id, day)"""
+
+_WRITE = text("""
+    INSERT INTO usage AS known (organization_id, member_id, day, coordinate, permission, operations)
+    SELECT told.organization_id, told.member_id, told.day, counted.key,
+           CAST(:permissions AS jsonb) ->> counted.key, CAST(counted.value AS int)
+    FROM json_to_recordset(CAST(:counts AS json))
+         AS told (organization_id text, member_id text, day date, operations json),
+         json_each_text(told.operations) AS counted
+    ORDER BY told.member_id, told.day, counted.key
+    ON CONFLICT (member_id, day, coordinate) DO UPDATE
+    SET permission = excluded.permission, operations = known.operations + excluded.operations
+""")
+"""Users wait while a statement is put together here: this one is the same for any number of counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +65,6 @@ class Touched:
     operations: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Counter:
-    organization_id: str
-    member_id: str
-    day: date
-    coordinate: str
-
-
 class Usage:
     """Counts in memory, and into the database every few seconds: what a killed process had not written is lost."""
 
@@ -64,9 +72,12 @@ class Usage:
         """`every` is in seconds."""
         self._database = database
         self._every = every
-        self._noted: dict[tuple[str, str, date, Touch], int] = {}
+        self._noted: dict[tuple[_Whose, Touch], int] = {}
         """Operations since the last writing, not told apart yet by what they touched."""
-        self._counted: dict[_Counter, tuple[str, int]] = {}
+        self._counted: dict[_Whose, dict[str, int]] = {}
+        """Operations by coordinate that the database has not taken yet."""
+        self._permissions: dict[str, str] = {}
+        """What each coordinate needs."""
         self._writing = asyncio.Lock()
 
     def note(self, viewer: Viewer, touched: Touch) -> None:
@@ -74,7 +85,7 @@ class Usage:
 
         Those that no module's permission guards are left out.
         """
-        key = (viewer.organization_id, viewer.id, now().date(), touched)
+        key = ((viewer.organization_id, viewer.id, now().date()), touched)
         if key in self._noted or len(self._noted) < MOST:
             self._noted[key] = self._noted.get(key, 0) + 1
 
@@ -82,18 +93,9 @@ class Usage:
         """Write what has been counted; when the database does not take it, it is kept for the next time."""
         async with self._writing:
             self._tell_apart()
-            counted, self._counted = self._counted, {}
-            rows = [
-                {"organization_id": key.organization_id, "member_id": key.member_id, "day": key.day}
-                | {"coordinate": key.coordinate, "permission": permission, "operations": operations}
-                for key, (permission, operations) in sorted(counted.items())
-            ]
-            try:
-                await self._write(rows)
-            except DBAPIError:
-                for key, (permission, operations) in counted.items():
-                    self._count(key, permission, operations)
-                raise
+            if self._counted:
+                await self._write()
+                self._counted = {}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Usage"]:
@@ -146,28 +148,22 @@ class Usage:
 
     def _tell_apart(self) -> None:
         noted, self._noted = self._noted, {}
-        for (organization_id, member_id, day, touched), operations in noted.items():
-            known = {name: permission for name, permission in touched if _module(permission) in MODULES}
-            if any(_module(permission) in FINANCE for permission in known.values()):
-                known[TOTAL] = ""
-            for coordinate, permission in known.items():
-                self._count(_Counter(organization_id, member_id, day, coordinate), permission, operations)
+        for (whose, touched), operations in noted.items():
+            told = _told(touched)
+            if told and (whose in self._counted or len(self._counted) < MOST_PEOPLE):
+                counts = self._counted.setdefault(whose, {})
+                self._permissions.update(told)
+                for coordinate in told:
+                    counts[coordinate] = counts.get(coordinate, 0) + operations
 
-    def _count(self, key: _Counter, permission: str, operations: int) -> None:
-        before = self._counted.get(key)
-        if before is not None:
-            self._counted[key] = (permission, before[1] + operations)
-        elif len(self._counted) < MOST:
-            self._counted[key] = (permission, operations)
-
-    async def _write(self, rows: list[dict[str, object]]) -> None:
+    async def _write(self) -> None:
+        rows = [
+            {"organization_id": organization_id, "member_id": member_id, "day": day, "operations": counts}
+            for (organization_id, member_id, day), counts in self._counted.items()
+        ]
+        given = {"counts": json.encode(rows).decode(), "permissions": json.encode(self._permissions).decode()}
         async with self._database.session() as session:
-            for batch in _batches(rows):
-                statement = insert(rollout.Usage).values(batch)
-                given = statement.excluded
-                changed = {"permission": given.permission, "operations": rollout.Usage.operations + given.operations}
-                keys = ["member_id", "day", "coordinate"]
-                await session.exec(statement.on_conflict_do_update(index_elements=keys, set_=changed))
+            await (await session.connection()).execute(_WRITE, given)
 
     async def _regularly(self) -> None:
         while True:
@@ -177,8 +173,16 @@ class Usage:
     async def _try_flush(self) -> None:
         try:
             await self.flush()
-        except DBAPIError as error:
-            log.warning("usage could not be written, it is kept for later", reason=str(error.orig))
+        except FAILURES as error:
+            log.warning("usage could not be written, it is kept for later", reason=str(error))
+
+
+@lru_cache(maxsize=1024)
+def _told(touched: Touch) -> Mapping[str, str]:
+    """What is counted of it: the coordinates of modules, and all of it as one when a finance module is touched."""
+    known = {coordinate: permission for coordinate, permission in touched if _module(permission) in MODULES}
+    finance = any(_module(permission) in FINANCE for permission in known.values())
+    return {**known, TOTAL: ""} if finance else known
 
 
 def _module(permission: str) -> str:
@@ -187,8 +191,3 @@ def _module(permission: str) -> str:
 
 def _day(since: datetime | date) -> date:
     return since.astimezone(UTC).date() if isinstance(since, datetime) else since
-
-
-def _batches(rows: list[dict[str, object]]) -> Iterator[list[dict[str, object]]]:
-    for start in range(0, len(rows), BATCH):
-        yield rows[start : start + BATCH]

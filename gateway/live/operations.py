@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from inspect import isawaitable
 from time import monotonic
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 from uuid import uuid4
 
 import structlog
@@ -39,6 +39,7 @@ from services.policy import Viewer
 
 log = structlog.get_logger(__name__)
 
+T = TypeVar("T")
 Body = dict[str, Any]
 """One answer as the client sees it: data, errors, extensions."""
 EVERYTHING = frozenset(OperationType)
@@ -70,6 +71,20 @@ class Live:
     leaving: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when the process is about to end; streams are cut then, for their clients to come back elsewhere."""
 
+    async def admit(self, ticket: Ticket) -> tuple[Viewer, float]:
+        """As the endpoint does, in time."""
+        return await self.in_time(self.endpoint.admit(ticket))
+
+    async def in_time(self, work: Awaitable[T]) -> T:
+        """What a request may wait for no longer than any other; raises `DeadlineExceeded`."""
+        try:
+            async with asyncio.timeout(self.endpoint.limits.deadline_seconds) as limit:
+                return await work
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise DeadlineExceeded from error
+
     async def answers(
         self,
         operation: Operation,
@@ -85,11 +100,11 @@ class Live:
         """
         request_id, began, given = request_id or uuid4().hex, monotonic(), 0
         try:
-            viewer, until = await self.endpoint.admit(ticket)
+            viewer, until = await self.admit(ticket)
             with self.operations.one(viewer.id):
                 if self.endpoint.door:
                     self.endpoint.door.spend(viewer.id)
-                resolved = await self.endpoint.resolved(operation)
+                resolved = await self.in_time(self.endpoint.resolved(operation))
                 run = _Run(self, resolved, ticket, viewer, until, request_id)
                 async with aclosing(run.answers(allowed)) as answers:
                     async for body in answers:
@@ -161,12 +176,8 @@ class _Run:
 
     async def _source(self, executor: Executor[Any]) -> AsyncGenerator[Any, None]:
         """The events of the operation's one field, which is an async generator."""
-        try:
-            async with asyncio.timeout(self.live.endpoint.limits.deadline_seconds):
-                source: Any = create_source_event_stream(executor)
-                source = await source if isawaitable(source) else source
-        except TimeoutError as error:
-            raise DeadlineExceeded from error
+        source: Any = create_source_event_stream(executor)
+        source = await self.live.in_time(source) if isawaitable(source) else source
         if isinstance(source, ExecutionResult):
             self._end(source.errors or ())
         events: AsyncGenerator[Any, None] = source
@@ -189,7 +200,7 @@ class _Run:
 
     async def _viewer(self, requires: str | None, coordinate: str) -> Viewer:
         """Who the viewer is by now; raises `Unauthenticated` or `Forbidden` when he may no longer look."""
-        viewer, _ = await self.live.endpoint.admit(self.ticket)
+        viewer, _ = await self.live.admit(self.ticket)
         if (viewer.id, viewer.organization_id) != (self.viewer.id, self.viewer.organization_id):
             raise Unauthenticated("You have become somebody else; subscribe again.", reason="VIEWER_CHANGED")
         if requires and not (decision := viewer.decide(requires)).granted:

@@ -117,7 +117,7 @@ class Socket:
         try:
             with self._live.strangers.one(EVERYONE):
                 ticket = await self._initialised()
-                viewer, _ = await self._live.endpoint.admit(ticket)
+                viewer, _ = await self._live.admit(ticket)
             with self._live.sockets.one(viewer.id):
                 await self._send("connection_ack")
                 async with aclosing(self._messages()) as messages:

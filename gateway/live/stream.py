@@ -32,7 +32,7 @@ async def streamed(request: Request, live: Live) -> Response:
     try:
         with door.anybody() if door else nullcontext():
             live.endpoint.check_sender(request)
-            await live.endpoint.admit(ticket)
+            await live.admit(ticket)
             operation = await live.endpoint.operation(request)
     except GatewayError as error:
         if live.endpoint.telemetry is not None:

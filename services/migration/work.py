@@ -6,13 +6,13 @@ A lane holds its item's row until the transaction ends that moves the member; wh
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from random import random
 from time import monotonic
 from typing import Any
 
 import structlog
 from sqlalchemy import and_, exists, or_
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import col, func, select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
@@ -26,14 +26,16 @@ from services.migration.states import ItemState, State, Step
 from services.migration.values import Purpose
 from services.observing import Attributes
 from services.policy import Product, Viewer
+from services.storage.clock import NEAR
 from services.storage.engine import Database, first
+from services.storage.failures import has_crossed, is_away
 from services.storage.models import Connection
 from services.storage.rollout import Migration, MigrationItem
 
 log = structlog.get_logger(__name__)
 
-OUTAGES = (OperationalError, InterfaceError)
-"""The database's trouble, which is not the member's."""
+APART = timedelta(seconds=2 * NEAR)
+"""How far two processes' readings of the database's clock may be apart."""
 Move = Callable[[AsyncSession, Job, MigrationItem], Awaitable[None]]
 """Settles one item in the transaction that holds it, or raises and leaves it."""
 
@@ -114,7 +116,7 @@ class Work:
         except Superseded:
             return True
         except Exception as error:
-            if taken is None or isinstance(error, OUTAGES):
+            if taken is None or _is_the_databases(error):
                 raise
             log.exception("a member could not be moved", migration=job.id, item=taken)
             await self._put_off_alone(job, taken, error)
@@ -176,6 +178,11 @@ class Work:
             await ledger.tell(session, job.id)
 
 
+def _is_the_databases(error: Exception) -> bool:
+    """Whether the trouble is not the member's."""
+    return is_away(error) or has_crossed(error)
+
+
 class _Stumbled(GatewayError):
     """Something unexpected, which may pass."""
 
@@ -219,6 +226,6 @@ def _consented_since() -> Any:
         exists().where(
             col(Connection.member_id) == col(MigrationItem.member_id),
             col(Connection.product).in_([Product.BOOKS, Product.BILLING]),
-            col(Connection.connected_at) > col(MigrationItem.settled_at),
+            col(Connection.connected_at) > col(MigrationItem.settled_at) - APART,
         ),
     )

@@ -2,11 +2,11 @@
 """Queries answered from the copy: who may be, how old the answer may be, and one statement for all of it."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from copy import copy as twin
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cache
 from math import ceil
 from time import monotonic
@@ -20,6 +20,7 @@ from services.errand import Errand
 from services.errors import DeadlineExceeded, GatewayError, UpstreamRateLimited, UpstreamUnavailable
 from services.kinds import KINDS, Kind
 from services.listing import Window
+from services.lookups import Lookups
 from services.policy import Viewer
 from services.records.copy import Copy
 from services.records.criteria import late
@@ -37,6 +38,12 @@ Named = Callable[[Document], str]
 """The stream that tells a record when the products are asked."""
 AHEAD = 0.3
 """Of the age that an answer may have, what is left of it when the copy is brought up to date meanwhile."""
+QUARTER = 900
+"""Seconds; the days of all time zones end with one."""
+CLOCKS_APART = 60
+"""Seconds by which the database may think later of the end of a day than we do."""
+SOMETIMES = 15
+"""Seconds between looks in that time."""
 _ZONE = "WITH zone AS (SELECT time_zone FROM record_bases WHERE organization_id = %(organization)s)"
 _THESE = "WHERE organization_id = %(organization)s AND module = %(module)s AND id = ANY(%(ids)s) AND deleted_at IS NULL"
 
@@ -58,7 +65,12 @@ class Answers:
         self._statements = statements
         self._copy = copy
         self._pages = pages
+        self._reads: Lookups[Any, Any] = Lookups(0, lambda *_: False)
         self.moments = moments
+
+    async def aclose(self) -> None:
+        """Stop what is under way."""
+        await self._reads.aclose()
 
     async def sight(self, errand: Errand, modules: Collection[str]) -> Sight | None:
         """The copy, as young as the errand wants it: brought up to date if need be, by one call for all who wait.
@@ -80,33 +92,35 @@ class Answers:
         """The excerpt; None when a status in it may have changed by itself meanwhile."""
         key = ("rows", sight.organization_id, excerpt.key)
         known: tuple[Any, Window] | None = self._pages.get(key)
-        if known is not None and known[0] == sight.generations:
+        state = _state(sight.generations)
+        if known is not None and known[0] == state:
             return replace(known[1], at=sight.at)
-        found = await self._read(sight, excerpt, named)
+        found = await self._reads.get(key, state, lambda: self._read(sight, excerpt, named))
         if found is None:
             return None
-        window, size = found
-        self._pages.put(key, (sight.generations, window), size)
-        return window
+        read: Window = found[0]
+        self._pages.put(key, (state, read), found[1])
+        return replace(read, at=sight.at)
 
     async def count(self, sight: Sight, excerpt: Excerpt) -> int:
         """How many rows the whole list has."""
         key = ("count", sight.organization_id, replace(excerpt, first=0, after=None).key)
-        known = self._pages.get(key)
-        if known is None or known[0] != sight.generations:
-            statement, given = excerpt.count()
-            [(count,)] = await self._statements.rows(statement, given | {"organization": sight.organization_id})
-            known = (sight.generations, count)
+        known, state = self._pages.get(key), _state(sight.generations)
+        if known is None or known[0] != state:
+            known = (state, await self._reads.get(key, state, lambda: self._count(sight, excerpt)))
             self._pages.put(key, known, 100)
         counted: int = known[1]
         return counted
 
     async def documents(self, sight: Sight, kind: Kind, ids: Collection[str]) -> dict[str, Document]:
         """Records by id as list rows tell them; those that are not known, or may have turned, are absent."""
-        statement = f"{_ZONE} SELECT body::text, complete, {late(kind)} FROM records {_THESE}"
-        rows = await self._these(statement, sight.organization_id, kind.module, ids)
-        found = (_document(kind, body, complete) for body, complete, turned in rows if not turned)
-        return {one.id: one for one in found}
+
+        async def read(missed: Collection[str]) -> list[tuple[Document, int]]:
+            statement = f"{_ZONE} SELECT body::text, complete, {late(kind)} FROM records {_THESE}"
+            rows = await self._these(statement, sight.organization_id, kind.module, missed)
+            return [(_document(kind, body, complete), len(body)) for body, complete, turned in rows if not turned]
+
+        return await self._known((sight.organization_id, kind.module), ids, _state(sight.generations), read)
 
     async def customers(
         self, errand: Errand, module: str, made: type[Customer], ids: Collection[str], oldest: datetime
@@ -118,12 +132,17 @@ class Answers:
         standing = (await self.moments.known(errand.viewer.organization_id)).get(module)
         if standing is None or standing.as_of is None or standing.as_of < oldest:
             return {}
-        statement = f"SELECT body::text FROM records {_THESE}"
-        rows = await self._these(statement, errand.viewer.organization_id, module, ids)
-        found = [_rows(made).decode(body) for (body,) in rows]
-        for one in found:
+
+        async def read(missed: Collection[str]) -> list[tuple[Customer, int]]:
+            statement = f"SELECT body::text FROM records {_THESE}"
+            rows = await self._these(statement, errand.viewer.organization_id, module, missed)
+            return [(_rows(made).decode(body), len(body)) for (body,) in rows]
+
+        known = await self._known((errand.viewer.organization_id, module), ids, _state((standing.generation,)), read)
+        found = {id: twin(one) for id, one in known.items()}  # noqa: A001
+        for one in found.values():
             one.as_of = standing.as_of
-        return {one.id: one for one in found}
+        return found
 
     async def advised(self, error: GatewayError, viewer: Viewer, modules: Collection[str]) -> GatewayError:
         """The error of a product that could not be asked, with how old an answer would have to be allowed to be."""
@@ -184,11 +203,39 @@ class Answers:
         window = Window(placed_rows, len(rows) > excerpt.first, sight.at)
         return window, sum(len(row[1]) for row in rows)
 
+    async def _count(self, sight: Sight, excerpt: Excerpt) -> int:
+        statement, given = excerpt.count()
+        [(count,)] = await self._statements.rows(statement, given | {"organization": sight.organization_id})
+        return int(count)
+
+    async def _known(
+        self,
+        whose: tuple[str, str],
+        ids: Collection[str],
+        state: Any,
+        read: Callable[[Collection[str]], Awaitable[Any]],
+    ) -> dict[str, Any]:
+        """Records of (organization, module) by id: as remembered in this state of the copy, or read with sizes."""
+        held = {id: self._pages.get(("record", *whose, id)) for id in ids}  # noqa: A001
+        found = {id: one[1] for id, one in held.items() if one is not None and one[0] == state}  # noqa: A001
+        missed = [id for id in ids if id not in found]  # noqa: A001
+        key = ("records", *whose, *missed)
+        for one, size in await self._reads.get(key, state, lambda: read(missed)) if missed else ():
+            found[one.id] = one
+            self._pages.put(("record", *whose, one.id), (state, one), size)
+        return found
+
     async def _these(
         self, statement: str, organization_id: str, module: str, ids: Collection[str]
     ) -> Sequence[tuple[Any, ...]]:
         given = {"organization": organization_id, "module": str(module), "ids": list(ids)}
         return await self._statements.rows(statement, given)
+
+
+def _state(generations: tuple[int, ...]) -> tuple[Any, ...]:
+    """While it is equal, what was read of the copy holds: nothing was changed, and no day has ended."""
+    quarter, since = divmod(now().timestamp(), QUARTER)
+    return generations, quarter, min(since, CLOCKS_APART) // SOMETIMES
 
 
 def _sight(organization_id: str, standings: Standings, modules: Collection[str]) -> Sight | None:
@@ -201,7 +248,7 @@ def _sight(organization_id: str, standings: Standings, modules: Collection[str])
 
 
 def _advising(error: GatewayError, at: datetime) -> GatewayError:
-    age = ceil((datetime.now(UTC) - at).total_seconds()) + 1
+    age = ceil((now() - at).total_seconds()) + 1
     told = twin(error)  # equal reads of several requests share one failure
     advice = f"The gateway knows it as of {age} seconds ago; an older answer is allowed with `@fresh(within: …)`."
     told.hint = f"{error.hint} {advice}" if error.hint else advice

@@ -1,5 +1,6 @@
 """The database: sessions on PostgreSQL and upgrades of its schema."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,17 +9,21 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, event, func, make_url, text
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.observing import Tracer
+from services.storage.clock import CLOCK, Clock
+from services.storage.connection import STATEMENT_SECONDS, Attended, arguments
 from services.storage.watching import watch
 
 REVISIONS = Path(__file__).parent / "revisions"
@@ -57,27 +62,34 @@ class Database:
     """PostgreSQL at `url` (any of its usual spellings), with a pool of its own. Connects when first used."""
 
     def __init__(
-        self, url: str | URL, *, pool_size: int = 10, statement_timeout: float = 30.0, tracer: Tracer | None = None
+        self,
+        url: str | URL,
+        *,
+        pool_size: int = 10,
+        statement_timeout: float = STATEMENT_SECONDS,
+        tracer: Tracer | None = None,
+        clock: Clock = CLOCK,
     ) -> None:
-        """`statement_timeout` is in seconds and also bounds waiting for a lock."""
+        """`statement_timeout` is in seconds and also bounds waiting for a lock; `clock` is told the server's time."""
         self.url = make_url(url).set(drivername="postgresql+psycopg")
         self._engine = create_async_engine(
             self.url,
             poolclass=Connections,
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_pre_ping=True,
             hide_parameters=True,
             connect_args={
-                "application_name": "finance-gateway",
-                "options": f"-c statement_timeout={round(statement_timeout * 1000)} -c timezone=UTC",
+                "async_creator_fn": Attended.connect,
+                **arguments(self.url, "finance-gateway", statement_timeout),
             },
         )
+        self._clock = clock
         self.tracer = tracer
         if tracer is not None:
             watch(self._engine.sync_engine, tracer)
         self.writes = 0
-        """Transactions of this process that wrote something: what was read before the last of them may have changed."""
+        """Transactions of this process that may have changed who may do what: what was read of it before is old."""
+        event.listen(self._engine.sync_engine, "checkout", self._greet)
         event.listen(self._engine.sync_engine, "after_cursor_execute", _mark)
         event.listen(self._engine.sync_engine, "commit", self._count)
 
@@ -94,10 +106,16 @@ class Database:
 
     async def upgrade(self, revision: str = "head") -> None:
         """Bring the schema up to date, in one transaction; of several processes that start at once one does it."""
-        async with self._engine.begin() as connection:
-            await connection.execute(text("SET LOCAL statement_timeout = 0"))
-            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
-            await connection.run_sync(_upgrade, revision)
+        async with self._engine.connect() as connection:
+            driver: Any = (await connection.get_raw_connection()).driver_connection
+            driver.patience = None
+            try:
+                async with connection.begin():
+                    await connection.execute(text("SET LOCAL statement_timeout = 0"))
+                    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
+                    await connection.run_sync(_upgrade, revision)
+            finally:
+                driver.patience = Attended.patience
 
     def pool(self) -> Pool:
         """How the pool stands."""
@@ -125,6 +143,16 @@ class Database:
         """Return all connections."""
         await self._engine.dispose()
 
+    def _greet(self, connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
+        """Before it is used: when one that was used before is lost, all that are as old are as well."""
+        try:
+            connection.run_async(lambda driver: driver.greet(self._clock))
+        except psycopg.Error as error:
+            if _GREETED in entry.info:
+                raise InvalidatePoolError from error
+            raise
+        entry.info[_GREETED] = True
+
     def _count(self, connection: Connection) -> None:
         self.writes += connection.info.pop(_WROTE, 0)
 
@@ -142,11 +170,16 @@ def _lineage() -> tuple[set[str], set[str]]:
     return set(revisions.get_heads()), {one.revision for one in revisions.walk_revisions()}
 
 
-_WROTE = "wrote"
+_WROTE, _GREETED = "wrote", "greeted"
+DECIDING = ("members", "profiles", "roles", "integration_grants", "connections", "organizations")
+"""The tables whose rows decide who may do what. Others are written all the time, and nobody need be looked up anew."""
+_DECIDING = re.compile(rf"\b({'|'.join(DECIDING)})\b", re.IGNORECASE)
+_TOKEN = re.compile(r"UPDATE connections SET (?!.*\b(member_id|is_owner|product\w*|refresh_token)\b)", re.DOTALL)
+"""A renewed token, or its failure: it opens nothing else than the one before."""
 
 
 def _mark(connection: Connection, _cursor: object, statement: str, *_rest: Any) -> None:
-    if not statement.startswith("SELECT"):
+    if not statement.startswith("SELECT") and _DECIDING.search(statement) and not _TOKEN.match(statement):
         connection.info[_WROTE] = 1
 
 

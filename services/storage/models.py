@@ -1,6 +1,6 @@
 """The tables. Texts that the products send as ids stay texts; times are UTC instants; JSON columns say their shape."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -8,6 +8,8 @@ from sqlalchemy import CheckConstraint, ForeignKeyConstraint, Index, LargeBinary
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import registry
 from sqlmodel import Field, SQLModel
+
+from services.storage.clock import now as now  # noqa: PLC0414 - whoever keeps rows says when
 
 Json = dict[str, Any]
 
@@ -29,11 +31,6 @@ def new_id() -> str:
 def fold(email: str) -> str:
     """An e-mail address as it is stored and compared."""
     return email.strip().casefold()
-
-
-def now() -> datetime:
-    """The present instant."""
-    return datetime.now(UTC)
 
 
 class Table(

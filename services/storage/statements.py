@@ -2,11 +2,13 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from time import monotonic
 from typing import Any
 
-from psycopg import AsyncConnection
+import psycopg
 from psycopg_pool import AsyncConnectionPool
 
+from services.storage.connection import Attended, arguments
 from services.storage.engine import Database, Pool
 from services.storage.watching import SYSTEM, named
 
@@ -15,26 +17,27 @@ RECONNECT_SECONDS = 8.0
 """The pool tries to connect ever more rarely; after this it gives up, and whoever comes next makes it begin anew."""
 WAIT_SECONDS = 10.0
 """For a connection."""
+QUIET_SECONDS = 2.0
+"""A connection of which something was heard within them is there."""
 
 
 class Statements:
     """Connections of their own to a database. Every statement is a transaction of its own."""
 
-    def __init__(self, database: Database, *, connections: int = 4) -> None:
-        """`connections` at most; they are made when needed."""
+    def __init__(self, database: Database, *, connections: int = 4, quiet: float = QUIET_SECONDS) -> None:
+        """`connections` at most; they are made when needed, and looked at after `quiet` seconds without a word."""
+        self._quiet = quiet
         self._tracer = database.tracer
-        self._pool: AsyncConnectionPool[AsyncConnection[tuple[Any, ...]]] = AsyncConnectionPool(
+        self._pool: AsyncConnectionPool[Attended] = AsyncConnectionPool(
             database.conninfo,
+            connection_class=Attended,
             min_size=0,
             max_size=connections,
             open=False,
             timeout=WAIT_SECONDS,
             reconnect_timeout=RECONNECT_SECONDS,
-            kwargs={
-                "autocommit": True,
-                "application_name": "finance-gateway reading",
-                "options": "-c statement_timeout=30000 -c timezone=UTC",
-            },
+            check=self._see,
+            kwargs={"autocommit": True, **arguments(database.url, "finance-gateway reading")},
         )
 
     @asynccontextmanager
@@ -59,6 +62,16 @@ class Statements:
         finally:
             if span is not None:
                 span.end()
+
+    async def _see(self, connection: Attended) -> None:
+        """That a connection is there of which nothing was heard for a while; when it is lost, all are looked at."""
+        if monotonic() < connection.heard_at + self._quiet:
+            return
+        try:
+            await connection.greet()
+        except psycopg.Error:
+            await self._pool.drain()
+            raise
 
     async def _rows(self, statement: str, given: Values) -> list[tuple[Any, ...]]:
         async with self._pool.connection() as connection:

@@ -21,6 +21,7 @@ from services.errors import (
     UpstreamUnavailable,
 )
 from services.policy import Product
+from services.storage.clock import CLOCK
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,7 @@ class Authorization:
     """Access tokens of all connections, in this process's memory in front of the store that replicas share."""
 
     def __init__(
-        self, store: TokenStore, client_id: str, client_secret: str, *, now: Callable[[], float] = time.time
+        self, store: TokenStore, client_id: str, client_secret: str, *, now: Callable[[], float] = CLOCK.seconds
     ) -> None:
         self._store = store
         self._client = {"client_id": client_id, "client_secret": client_secret}
@@ -252,9 +253,11 @@ class Authorization:
             self._renewals[connection.id] = task
             task.add_done_callback(lambda _: self._renewals.pop(connection.id, None))
         try:
-            async with asyncio.timeout(deadline - time.monotonic()):
+            async with asyncio.timeout(deadline - time.monotonic()) as limit:
                 return await asyncio.shield(task)
         except TimeoutError as error:
+            if not limit.expired():
+                raise
             raise DeadlineExceeded(product=connection.product) from error
 
     async def _renewal(self, connection: Connection, refused: Token | None, send: Send) -> Token:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -12,6 +11,7 @@ from services.directory_values import Account, Contact, CrmProfile, CrmUser
 from services.errand import Errand
 from services.errors import NotFound
 from services.policy import Product
+from services.storage.clock import now
 from services.upstream import crm_profiles
 from services.upstream.auth import Connection
 from services.upstream.client import Client
@@ -134,7 +134,7 @@ class Crm:
         connection = await self._credentials.for_viewer(errand.viewer, Product.CRM)
         asked = {"fields": entity.fields, **params}
         page = await self._client.get(connection, path, entity.decode, params=asked, errand=errand)
-        return Rows(page.data, page.info is not None and page.info.more_records, datetime.now(UTC))
+        return Rows(page.data, page.info is not None and page.info.more_records, now())
 
 
 _NEWEST = {"sort_by": "id", "sort_order": "desc"}

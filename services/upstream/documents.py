@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from services.errand import Errand
 from services.errors import GatewayError, NotFound
 from services.kinds import Kind
 from services.policy import Product, Viewer
+from services.storage.clock import now
 from services.upstream.auth import Connection
 from services.upstream.client import Client
 from services.upstream.envelopes import LARGEST_PAGE, Envelope, Rows, one_of, page_of
@@ -224,7 +225,7 @@ class Documents:
             answer = await self._get(errand, kind, f"/{kind.path}", page_of(kind.plural, kind.type), params)
         except GatewayError as error:
             return dict.fromkeys(ids, error)
-        _dated(answer.rows, datetime.now(UTC))
+        _dated(answer.rows, now())
         return {row.id: _completed(row) for row in answer.rows}
 
 
@@ -251,7 +252,7 @@ def _one(kind: Kind) -> Callable[[bytes], Any]:
 
 def _complete(answer: Any) -> Document:
     record = _alike(answer.record)
-    _dated([record], datetime.now(UTC))
+    _dated([record], now())
     return _completed(record)
 
 

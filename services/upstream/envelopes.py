@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache
 from typing import Any, Generic, TypeVar
 
 from msgspec import Struct, defstruct, field
 from msgspec.json import Decoder
+
+from services.storage.clock import now
 
 T = TypeVar("T")
 
@@ -40,7 +42,7 @@ class Rows(Generic[T]):
     def of(cls, page: Any) -> "Rows[T]":
         """From a decoded page of Books or Billing."""
         context = page.page_context
-        return cls(page.rows, context is not None and context.has_more_page, datetime.now(UTC))
+        return cls(page.rows, context is not None and context.has_more_page, now())
 
 
 @cache

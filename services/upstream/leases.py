@@ -11,9 +11,9 @@ from typing import Protocol
 from uuid import uuid4
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from services.policy import Product
+from services.storage.failures import FAILURES
 from services.upstream.budget import ALLOWANCES, MINUTE, Allowance, Budget, Key, Left, Purse
 from services.upstream.shares import AGAIN, AHEAD, LIFE, Lent, Report
 
@@ -25,9 +25,6 @@ IDLE = 3.0
 """Seconds without a call after which all is returned."""
 PATIENCE = 1.0
 """Seconds that the database may take; then it is away."""
-
-AWAY = (SQLAlchemyError, OSError, TimeoutError)
-"""How the database says that it does not answer."""
 
 
 class Lender(Protocol):
@@ -147,14 +144,14 @@ class Leased(Purse):
 
     async def _return(self) -> None:
         self._calls = self._places = 0
-        with suppress(*AWAY):
+        with suppress(*FAILURES):
             await self._settled()
 
     async def _tried(self) -> float:
         """Settle and let in whom it concerns; seconds until the next time."""
         try:
             lent = await self._settled()
-        except AWAY as error:
+        except FAILURES as error:
             log.warning("the shared budget is away; the rest of the lease is used", error=str(error), key=self._key)
             pause = BEAT * random.uniform(0.25, 0.5)
         else:

@@ -53,6 +53,10 @@ def _storms(home: Path, seconds: float) -> Iterator[tuple[str, Storm]]:
         ("all backends ended", storms.end_backends),
     ):
         yield name, partial(storms.database, name, disturb)
+    for lasting in (5.0, 25.0):
+        for end, forgetting in (("", False), (", forgetting", True)):
+            name = f"PostgreSQL black-holed {lasting:g} s{end}"
+            yield name, partial(storms.black_hole, lasting, forgetting=forgetting)
     yield "disk full", partial(storms.disk_full, home)
     for name, strike in (
         ("kill -9 in a read", partial(storms.in_call, "GET")),
@@ -67,6 +71,7 @@ def _storms(home: Path, seconds: float) -> Iterator[tuple[str, Storm]]:
     yield "upgrades", storms.upgrades
     yield "clock +1h", partial(storms.step, "+1h")
     yield "clock -1h", partial(storms.step, "-1h")
+    yield "clock of a replica", storms.hasty_replica
     yield "clock of a worker", storms.hasty_worker
 
 

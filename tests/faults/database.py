@@ -15,6 +15,10 @@ END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s
 ENDED_WAITERS = f"{END} AND wait_event_type = 'Lock'"
 WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = %s AND wait_event_type = 'Lock'"
 PATIENCE = 10.0
+CROSSING = """
+CREATE OR REPLACE FUNCTION crossing() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'deadlock detected' USING ERRCODE = '40P01'; END $$
+"""
 
 
 class Server:
@@ -63,6 +67,18 @@ class Server:
         setting = "default_transaction_read_only"
         async with self._altered(f"SET {setting} = on", f"RESET {setting}"):
             yield
+
+    @asynccontextmanager
+    async def crossing(self, table: str) -> AsyncIterator[None]:
+        """Within the block whoever adds a row to the table is given up as in a deadlock with another."""
+        async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
+            await connection.execute(CROSSING)
+            about = sql.Identifier(table)
+            await connection.execute(
+                sql.SQL("CREATE TRIGGER crossing BEFORE INSERT ON {} EXECUTE FUNCTION crossing()").format(about)
+            )
+            yield
+            await connection.execute(sql.SQL("DROP TRIGGER crossing ON {}").format(about))
 
     @asynccontextmanager
     async def _altered(self, there: str, back: str) -> AsyncIterator[None]:

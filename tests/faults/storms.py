@@ -6,6 +6,8 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -15,7 +17,9 @@ import psycopg
 
 from services.sandbox import Fault
 from tests.chaos.scene import ENDLESS, Crowd, Plan, Worker, scene
+from tests.faults.hole import hole
 from tests.faults.stage import Disturbance, Row, Served, Stage, backends, staged
+from tests.faults.tally import Tally
 from tests.faults.troubles import Trouble
 from tests.harness import struck
 
@@ -26,6 +30,8 @@ FAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1")
 """Of Debian's package faketime."""
 DESCRIPTORS = 64
 FILL_SECONDS = 5.0
+AGE = 2
+AGED = f"query @fresh(within: {AGE}) {{ invoices(first: 1) {{ asOf }} }}"
 SLOW = b"POST /graphql HTTP/1.1\r\nHost: g\r\nContent-Type: application/json\r\nContent-Length: 99999\r\n\r\n"
 """The head of a request whose body does not come."""
 
@@ -82,6 +88,20 @@ def end_backends(stage: Stage) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
+
+
+async def black_hole(seconds: float, stage: Stage, *, forgetting: bool) -> Row:
+    """PostgreSQL is well, but nothing arrives there, nor comes from there."""
+    async with hole(stage.url) as (way, url), stage.gateway(GATEWAY_DATABASE_URL=url) as served:
+
+        async def disturb() -> None:
+            way.cut()
+            await asyncio.sleep(seconds)
+            way.mend(forgetting=forgetting)
+
+        what = "connections forgotten" if forgetting else "then all goes on"
+        row = await stage.disturbed(f"PostgreSQL black-holed {seconds:g} s, {what}", served, disturb)
+        return replace(row, note=f"{row.note}; {len(way.open)} connections")
 
 
 @asynccontextmanager
@@ -292,6 +312,27 @@ async def step(by: str, stage: Stage) -> Row:
             ahead.write_text("+0")
 
         return await stage.disturbed(f"the gateway's clock steps by {by} for 4 s", served, disturb)
+
+
+async def hasty_replica(stage: Stage) -> Row:
+    """Of two gateways that keep one copy the second is an hour ahead: what both say of its age has to be true."""
+    async with clock(stage) as (environment, ahead), stage.gateway() as right, stage.asking(right) as tally:
+        ahead.write_text("+1h")
+        services = stage.scene.assembly.services
+        organization_id = (await services.identity.viewer("owner@demo.example")).organization_id
+        await services.copy.pull(organization_id, "invoices")
+        async with stage.gateway(**environment) as wrong, stage.asking(wrong) as hasty:
+            told = [await _age(one) for one in (hasty, tally, hasty, tally) for _ in range(2)]
+            row = await stage.closed("a second gateway's clock an hour ahead", hasty, await hasty.recovered())
+        false = sum(not -1 < age < AGE + 1 for age in told)
+        return replace(row, uncoded=row.uncoded + false, note=f"said to be {min(told):.1f} to {max(told):.1f} s old")
+
+
+async def _age(tally: Tally) -> float:
+    """How old an answer says that it is that may not be older than `AGE`, a moment after the last one was that old."""
+    await asyncio.sleep(AGE)
+    answer = (await tally.post("owner", {"query": AGED})).json()
+    return (datetime.now(UTC) - datetime.fromisoformat(answer["data"]["invoices"]["asOf"])).total_seconds()
 
 
 async def hasty_worker(stage: Stage) -> Row:

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+from pydantic import SecretStr
 
+from gateway.endpoint import GRACE_SECONDS
 from services.sandbox import Fault
 from tests.faults.database import Server
-from tests.faults.gateways import another, asking, begun, survived
-from tests.faults.tally import Tally
-from tests.harness import Gateway, struck
+from tests.faults.gateways import DEADLINE, another, asking, begun, hurried, survived
+from tests.faults.hole import hole
+from tests.faults.tally import CREATE, LINES, Tally
+from tests.harness import Gateway, running, struck
 
 AT_ONCE = 30
 """More requests than there are connections."""
@@ -67,6 +70,36 @@ async def test_a_database_that_stores_nothing_keeps_writes_from_the_products(com
             assert await tally.write(person) == "INTERNAL"
         assert common.sandbox.calls(product="books", method="POST") == []
     await server.end_backends()
+    await survived(common, tally)
+
+
+async def test_a_network_that_is_cut_keeps_nobody_waiting_beyond_his_deadline(common: Gateway) -> None:
+    tally, server = await begun(common), Server(common)
+    async with hole(server.url) as (way, url):
+        settings = common.settings.model_copy(update={"database_url": SecretStr(url)})
+        async with running(hurried(settings), common.sandbox) as gateway:
+            tally.post = asking(gateway)
+            assert await tally.read()
+            way.cut()
+            async with asyncio.timeout(DEADLINE + 2 * GRACE_SECONDS + 1):
+                people = [person for person in ("owner", "staff", "sales") for _ in range(AT_ONCE // 3)]
+                *_, written = await asyncio.gather(*map(tally.read, people), tally.write())
+            assert written in {"INTERNAL", "DEADLINE_EXCEEDED"}
+            assert sum(tally.codes.values()) > 1
+            way.mend(forgetting=True)
+            await survived(gateway, tally)
+            pool = gateway.app.state.readiness._database.pool()  # noqa: SLF001
+            assert (pool.in_use, pool.waiting) == (0, 0)
+
+
+async def test_a_write_that_was_in_anothers_way_is_told_to_come_again_and_may(common: Gateway) -> None:
+    tally, server = await begun(common), Server(common)
+    async with server.crossing("outcomes"):
+        assert await tally.write() == "INTERNAL"
+        draft = {"customerId": tally.customer, "lineItems": LINES}
+        (error,) = (await common.ask("owner", CREATE, input=draft, key="crossed"))["errors"]
+    assert "Try again" in error["message"]
+    assert error["extensions"]["retryAfter"] == 1
     await survived(common, tally)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from gateway.protocol import HEAD_BYTES
 from gateway.settings import Http, Live
-from tests.gateway.live_harness import PATIENCE, Server, served
+from services.sandbox import Fault
+from tests.gateway.live_harness import PATIENCE, Server, served, streaming
 from tests.harness import Gateway
 
 HEAD = b"POST /graphql HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\n"
@@ -141,3 +142,16 @@ async def test_streams_are_refused_before_sign_in_without_being_held_open(own_ga
                 await wire.say(head)
             heard = [await wire.hear() for wire in wires]
         assert all(answer.startswith(b"HTTP/1.1 401 ") for answer in heard)
+
+
+async def test_whoever_cannot_be_signed_in_in_time_is_told_so_over_sockets_and_streams_as_well(
+    own_gateway: Gateway,
+) -> None:
+    own_gateway.sandbox.fault(Fault("black_hole", product="accounts"))
+    async with served(own_gateway, Live(), Http(deadline_seconds=0.3)) as server, server.connected() as client:
+        await client.say("connection_init", payload={"token": server.token("staff")})
+        code, reason = await client.closed()
+        assert (code, "longer than it may" in reason) == (1013, True)
+        async with streaming(server, "staff", "subscription { count(to: 1) }") as response:
+            assert response.status_code == 504
+            assert b'"DEADLINE_EXCEEDED"' in await response.aread()

@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ from sqlmodel import select
 
 from services.credentials import Connection, Credentials
 from services.errors import Forbidden, UpstreamUnavailable
+from services.identity import Identity
 from services.policy import AccessKind, CapabilitySet, Product
 from services.storage import models
 from services.storage.sealing import Seal, Unsealable
@@ -203,3 +205,24 @@ async def test_a_consent_under_another_address_can_name_its_member(company: Any)
     await company.connect("staff", Product.BOOKS, email="private@mail.example", member_id=member.id)
     connection = await company.credentials.for_viewer(await company.viewer("staff"), Product.BOOKS)
     assert connection.email == "private@mail.example"
+
+
+async def test_what_another_process_connects_or_removes_is_in_force_for_the_next_request(
+    company: Any, seal: Seal
+) -> None:
+    await company.product_user("staff")
+    identity, elsewhere = Identity(company.database), Credentials(company.database, seal)
+
+    async def own() -> Connection:
+        viewer = await identity.viewer(f"staff@{company.id}.example")
+        assert viewer is await identity.viewer(f"staff@{company.id}.example")
+        found: Connection = await company.credentials.for_viewer(viewer, Product.BOOKS)
+        return found
+
+    before = await own()
+    assert await own() is before
+    await elsewhere.connect(replace(company.consent("staff", Product.BOOKS), refresh_token="another"))
+    assert (await own()).refresh_token == "another"
+    await elsewhere.disconnect(before.id)
+    with pytest.raises(Forbidden):
+        await own()

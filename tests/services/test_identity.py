@@ -13,7 +13,7 @@ from services.events import Events
 from services.identity import ACCESS, REMEMBERED_SECONDS, Identity
 from services.policy import AccessKind, Action, CapabilitySet, ModuleGrant, Product, Source, Viewer
 from services.storage import models
-from services.storage.engine import Database
+from services.storage.engine import DECIDING, Database
 
 MIGRATED = datetime(2026, 5, 15, tzinfo=UTC)
 
@@ -289,3 +289,32 @@ async def test_a_change_by_another_process_is_told(company: Any, legacy: Any, he
             while kinds(await hearing.viewer(member.email))["BOOKS"] != kind:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     await other.close()
+
+
+@pytest.fixture
+async def other(company: Any) -> Any:
+    """A connection that was made before anybody listens."""
+    return await company.connect("other", Product.BOOKS)
+
+
+async def test_what_decides_about_nobody_has_nobody_asked_for_again(
+    company: Any, other: Any, legacy: Any, hearing: Identity
+) -> None:
+    before = await hearing.viewer(legacy.email)
+    async with company.credentials.locked(other.id) as held:
+        await held.save("renewed", datetime(2031, 1, 1, tzinfo=UTC), held.api_domain)
+    async with company.database.session() as session:
+        await session.exec(text("CREATE TEMPORARY TABLE anything AS SELECT 1"))
+        await session.exec(text("LOCK TABLE members IN ACCESS EXCLUSIVE MODE"))
+        async with asyncio.timeout(5):
+            assert await hearing.viewer(legacy.email) is before
+
+
+async def test_all_tables_that_decide_are_heeded_when_this_process_writes_them(company: Any) -> None:
+    asked = text(
+        "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger JOIN pg_proc ON pg_proc.oid = tgfoid "
+        "WHERE proname IN ('access_changed', 'access_told')"
+    )
+    async with company.database.session() as session:
+        told = {name for (name,) in await session.exec(asked)}
+    assert told == set(DECIDING)

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import cycle, islice
@@ -27,7 +27,7 @@ from tests.load.scene import Scene, scene
 from tests.load.verdict import Judge, Verdict, changes
 from tests.resolvers.reading import KINDS, kept
 from tests.soak.life import Diary, Life
-from tests.soak.troubles import TROUBLES, Post, Site
+from tests.soak.troubles import TROUBLES, Post, Site, Trouble
 from tests.soak.watch import Taken
 
 LOOK_SECONDS = 2.0
@@ -170,10 +170,12 @@ async def _watching(taken: Sequence[Taken]) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def _disturbed(site: Site, run: Run, given: argparse.Namespace) -> None:
+async def _disturbed(
+    site: Site, run: Run, given: argparse.Namespace, troubles: Mapping[str, Trouble] = TROUBLES
+) -> None:
     """One trouble after another; the first after half of the time between two."""
     began, count = monotonic(), max(1, int(given.minutes * 60 / given.every))
-    for number, (name, trouble) in enumerate(islice(cycle(TROUBLES.items()), count)):
+    for number, (name, trouble) in enumerate(islice(cycle(troubles.items()), count)):
         await asyncio.sleep(max(0.0, began + given.every * (number + 0.5) - monotonic()))
         started = time()
         async with trouble(site, given.lasting):

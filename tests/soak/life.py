@@ -69,12 +69,13 @@ class Diary:
 
 @dataclass
 class Life:
-    """People at gateways on these ports until `ended` is set."""
+    """People at gateways on these ports until `ended` is set; `haste`: by how much they are faster than people are."""
 
     scene: Scene
     ports: Sequence[int]
     questions: Sequence[Question]
     customer: str
+    haste: float = 1.0
     diary: Diary = field(default_factory=Diary)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -83,7 +84,7 @@ class Life:
         listening = [asyncio.create_task(self._listening(*one)) for one in self._listeners(client)]
         try:
             await self._work(client, movers, chance)
-            await asyncio.sleep(TOLD_SECONDS)
+            await asyncio.sleep(TOLD_SECONDS / self.haste)
         finally:
             for one in listening:
                 one.cancel()
@@ -232,7 +233,7 @@ class Life:
     async def _over(self, seconds: float) -> bool:
         """Let some time pass; whether it has all ended meanwhile."""
         try:
-            await asyncio.wait_for(self.ended.wait(), seconds)
+            await asyncio.wait_for(self.ended.wait(), seconds / self.haste)
         except TimeoutError:
             return False
         return True

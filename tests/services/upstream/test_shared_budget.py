@@ -27,6 +27,8 @@ from .conftest import Desk, Open
 
 INVOICES = KINDS[Module.INVOICES]
 ROOT = Path(__file__).parents[3]
+TOLD_WITHIN, PAUSE = 10.0, 0.2
+"""Seconds, however busy the machine is: 50 calls at most of 100."""
 Share = Callable[..., SharedBudget]
 
 
@@ -44,6 +46,18 @@ async def share(own_database: Database) -> AsyncIterator[Share]:
             return budget
 
         yield open_one
+
+
+async def _until_refused(budget: SharedBudget, key: Key) -> UpstreamRateLimited:
+    """The refusal, which comes long before the calls of a minute are used up."""
+    for _ in range(round(TOLD_WITHIN / PAUSE)):
+        try:
+            await budget.enter(key, "person", monotonic() + 5)
+        except UpstreamRateLimited as limited:
+            return limited
+        budget.leave(key)
+        await asyncio.sleep(PAUSE)
+    pytest.fail("nobody was told")
 
 
 @pytest.fixture
@@ -88,10 +102,8 @@ async def test_a_refusal_that_one_gateway_meets_closes_the_budget_of_all(share: 
         await budget.enter(key, "person", monotonic() + 5)
         budget.leave(key)
     one.close(key, 60)
-    await asyncio.sleep(1.5)
-    with pytest.raises(UpstreamRateLimited) as limited:
-        await other.enter(key, "person", monotonic() + 5)
-    assert limited.value.details["retryAfter"] > 50
+    limited = await _until_refused(other, key)
+    assert limited.details["retryAfter"] > 60 - TOLD_WITHIN
 
 
 async def test_places_that_stay_idle_in_one_gateway_are_used_by_another(share: Share, key: Key) -> None:
