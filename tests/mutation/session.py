@@ -6,7 +6,7 @@ import random
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
@@ -83,6 +83,7 @@ class Trial:
             wanted = (item for item in session.items if not self.without or self.without not in item.nodeid)
             items = {item.nodeid: item for item in wanted}
             self._learn(items)
+            self._warm(items)
             for target in self.targets:
                 for module in target.modules:
                     self._try_all(module, target, items)
@@ -94,8 +95,12 @@ class Trial:
         demo = Demo(self.server, "mutated", shared / "mutated" / "sandbox.db")
         for _ in told(lambda _: asyncio.run(set_up(demo)), lambda: 60.0):
             pass
-        (shared / "demo.users").write_text(f"{demo.template} 1000000")
-        self.shared = shared
+        self.shared, self.template = shared, demo.template
+        self._share()
+
+    def _share(self) -> None:
+        """Say that the demo is there; a process that is killed may have been about to say something else."""
+        (self.shared / "demo.users").write_text(f"{self.template} 1000000")
 
     def _learn(self, items: Mapping[str, pytest.Item]) -> None:
         """Which lines each test reaches; all tests have to pass, the second time if not the first."""
@@ -103,6 +108,11 @@ class Trial:
         self._learn_of([item for name, item in items.items() if name not in self._known])
         if failing := items.keys() - self._known.keys():
             raise pytest.UsageError(f"without a fault: {', '.join(sorted(failing))}")
+
+    def _warm(self, items: Mapping[str, pytest.Item]) -> None:
+        """Execute one test here: what it loads and compiles, the processes made of this one have already."""
+        _passes(items[max(self._known, key=lambda name: len(self._known[name].lines))], None)
+        self._share()
 
     def _learn_of(self, chosen: Sequence[pytest.Item]) -> None:
         files = frozenset(str(Path(module).resolve()) for target in self.targets for module in target.modules)
@@ -131,6 +141,22 @@ class Trial:
                 self.results.append(Result(mutant, fate, by, monotonic() - begun))
                 self._tell(self.results[-1])
                 self._clean()
+        self._check(module, items)
+
+    def _check(self, module: str, items: Mapping[str, pytest.Item]) -> None:
+        """Raise unless the tests that noticed faults of a module pass without: else it was not faults they noticed."""
+        noticing = {one.by for one in self.results if one.mutant.module == module and one.by}
+        for _ in range(2):
+            noticing -= {*self._passing([items[name] for name in sorted(noticing)])}
+        if noticing:
+            raise pytest.UsageError(f"without a fault, after all: {', '.join(sorted(noticing))}")
+
+    def _passing(self, chosen: Sequence[pytest.Item]) -> Iterator[str]:
+        def work(say: Say) -> None:
+            for item, then in zip(chosen, [*chosen[1:], None], strict=True):
+                say([item.nodeid, _passes(item, then)])
+
+        yield from (name for name, passed in told(work, lambda: 60.0) if passed)
 
     def _tell(self, result: Result) -> None:
         """Past pytest, which keeps what tests print."""
@@ -206,7 +232,8 @@ class Trial:
         return ("killed", None) if done.returncode else ("survived", None)
 
     def _clean(self) -> None:
-        """Drop what a process has left that did not come to its end."""
+        """Put away what a process has left that did not come to its end."""
+        self._share()
         url = make_url(self.server).set(drivername="postgresql").render_as_string(hide_password=False)
         with psycopg.connect(url, autocommit=True) as connection:
             found = connection.execute(

@@ -1,23 +1,31 @@
 """The demo's organization in a database of its own, and workers that move people when a test lets them."""
 
+import asyncio
 import secrets
 from collections import Counter
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from sqlalchemy import text
 from sqlmodel import col, select, update
 
 from gateway.assembly import Assembly
 from services.credentials import Consent
 from services.errand import Errand
 from services.integration_values import Done
+from services.letters import Template
 from services.migration.runs import Migrations
 from services.migration.values import Item, Run
 from services.policy import AccessKind, Product, Viewer
 from services.sandbox import Sandbox
 from services.storage.models import AuditEvent, IntegrationGrant, Member, Organization, now
 from services.storage.rollout import Mail, MigrationItem, Usage
+
+WAITING = text(
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' "
+    "AND state = 'active'"
+)
 
 
 @dataclass
@@ -114,8 +122,23 @@ class Office:
         """Change the organization's row."""
         await self.change(update(Organization).where(col(Organization.id) == self.id).values(**values))
 
+    async def change_member(self, name: str, **values: Any) -> None:
+        """Change somebody's row."""
+        await self.change(update(Member).where(col(Member.email) == f"{name}@demo.example").values(**values))
+
     async def organization(self) -> Organization:
         return (await self.rows(Organization, col(Organization.id) == self.id))[0]
+
+    async def event(self, action: str) -> AuditEvent:
+        """The latest of an action in the audit."""
+        found: list[AuditEvent] = await self.rows(AuditEvent, col(AuditEvent.action) == action)
+        return max(found, key=lambda event: event.at)
+
+    async def letter(self, name: str, template: Template) -> Mail:
+        """The one message of its kind that waits for somebody."""
+        (found,) = await self.rows(Mail, col(Mail.recipient) == f"{name}@demo.example", col(Mail.event) == template)
+        assert isinstance(found, Mail)
+        return found
 
     async def events(self, action: str) -> Counter[str | None]:
         """How often the audit has an action, by what it was about."""
@@ -128,6 +151,17 @@ class Office:
     async def seats(self) -> dict[str, IntegrationGrant]:
         members = {member.id: member.email.partition("@")[0] for member in await self.rows(Member)}
         return {members[row.member_id]: row for row in await self.rows(IntegrationGrant)}
+
+    async def waits(self, task: asyncio.Task[Any]) -> None:
+        """Return when the task waits for another's transaction; fail when it ends without."""
+        async with asyncio.timeout(10):
+            while not await self._somebody_waits():
+                assert not task.done(), "it did not wait for its turn"
+                await asyncio.sleep(0.01)
+
+    async def _somebody_waits(self) -> bool:
+        async with self.assembly.database.session() as session:
+            return bool((await session.exec(WAITING)).scalar_one())  # type: ignore[call-overload]
 
     async def rows(self, table: type[Any], *conditions: Any) -> list[Any]:
         async with self.assembly.database.session() as session:

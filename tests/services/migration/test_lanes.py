@@ -1,6 +1,9 @@
 """What lanes take, leave to others, and put off."""
 
 import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
@@ -13,6 +16,8 @@ from services.migration.moves import Job
 from services.migration.states import ItemState, State
 from services.migration.values import Purpose
 from services.migration.work import Move, Pace, Work
+from services.observing import Attributes, Span
+from services.storage.engine import Database
 from services.storage.models import now
 from services.storage.rollout import Migration, MigrationItem
 from tests.services.migration.office import Office
@@ -156,3 +161,56 @@ async def test_who_is_not_due_is_left_alone(office: Office) -> None:
     async with office.assembly.database.session() as session:
         started = (await session.exec(select(Migration.started_at).where(Migration.id == run.id))).one()
     assert started is not None
+
+
+@dataclass
+class Watch:
+    """A watcher that keeps what is said of members who are moved."""
+
+    told: list[dict[str, str | int]] = field(default_factory=list)
+
+    def set_attribute(self, key: str, value: str | int) -> None:
+        self.told[-1][key] = value
+
+    def end(self) -> None:
+        """Nothing follows."""
+
+    @contextmanager
+    def span(self, name: str, attributes: Attributes) -> Iterator[Span]:
+        self.told.append({"name": name, **attributes})
+        yield self
+
+    def afresh(self, name: str, attributes: Attributes, cause: str | None) -> AbstractContextManager[Span]:
+        return self.span(name, {"cause": cause or "", **attributes})
+
+    def inner(self, name: str, attributes: Attributes) -> Span | None:  # noqa: ARG002 - as the gateway calls it
+        return None
+
+    def outgoing(self) -> Mapping[str, str]:
+        return {}
+
+
+async def test_a_watcher_is_told_for_what_and_how_often_somebody_was_moved_and_what_came_of_it(office: Office) -> None:
+    async def settling(_session: AsyncSession, _job: Job, one: MigrationItem) -> None:
+        one.state, one.settled_at = ItemState.MIGRATED, now()
+
+    run, watch = await office.start("legacy"), Watch()
+    database = Database(office.assembly.database.conninfo, tracer=watch)
+    try:
+        for move in (failing(UpstreamUnavailable()), settling):
+            await office.hurry()
+            await Work(database, office.assembly.services.identity, {Purpose.USERS: move}).lane(run.id)
+    finally:
+        await database.close()
+    about = {"name": "move member", "gateway.migration.purpose": "USERS"}
+    assert [told for told in watch.told if told["name"] == "move member"] == [
+        about | {"gateway.migration.attempt": 1, "gateway.migration.outcome": "PENDING"},
+        about | {"gateway.migration.attempt": 2, "gateway.migration.outcome": "MIGRATED"},
+    ]
+
+
+async def test_a_migration_for_which_two_have_consented_late_waits_once(office: Office) -> None:
+    run = await office.migrate("restricted", "both")
+    for name in ("restricted", "both"):
+        await office.connect(name)
+    assert await office.assembly.migrating.work.waiting() == [run.id]

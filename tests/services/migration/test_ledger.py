@@ -1,16 +1,21 @@
 """A migration's row: its clocks, its progress, and the notices of what happens to it."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlmodel import col, update
+from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.errors import Conflict
 from services.events import Notices
 from services.migration import ledger
+from services.migration.moves import Job
 from services.migration.states import ItemState, State, Step
-from services.migration.values import Items, Purpose, Runs
+from services.migration.values import Items, Purpose, Run, Runs
+from services.migration.work import Move, Work
 from services.policy import CapabilitySet
 from services.storage.models import now
 from services.storage.rollout import Migration, MigrationItem
@@ -133,6 +138,38 @@ async def test_the_estimate_is_what_was_worked_for_each_times_who_is_left(office
     assert (await office.run(run.id)).estimated_completion_at is None
 
 
+async def test_the_estimate_counts_everybody_with_a_result_and_all_the_time_that_was_worked(office: Office) -> None:
+    run = await office.start("legacy", "sales1", "sales2", "support1", "support2")
+    at = now()
+    begun, minutes = at - timedelta(minutes=30), timedelta(minutes=5)
+    await office.change(
+        update(Migration)
+        .where(col(Migration.id) == run.id)
+        .values(state=State.RUNNING, started_at=begun, resumed_at=at - minutes, worked_seconds=300.0)
+    )
+    settled = (ItemState.MIGRATED, ItemState.SKIPPED, ItemState.FAILED, ItemState.ROLLED_BACK)
+    for position, state in enumerate(settled, 1):
+        item = update(MigrationItem).where(
+            col(MigrationItem.migration_id) == run.id, col(MigrationItem.position) == position
+        )
+        await office.change(item.values(state=state, settled_at=begun))
+    found = await office.run(run.id)
+    assert (found.migrated, found.skipped, found.failed, found.rolled_back) == (1, 1, 1, 1)
+    assert (found.done, found.pending) == (4, 1)
+    assert found.estimated_completion_at is not None
+    assert abs(found.estimated_completion_at - at - timedelta(seconds=150)) < timedelta(seconds=15)
+
+
+async def test_migrations_of_one_moment_follow_each_other_as_well(office: Office) -> None:
+    runs = [await office.start("legacy", dry_run=True) for _ in range(4)]
+    await office.change(update(Migration).values(created_at=BEGINNING))
+    seen: list[str] = []
+    for _ in runs:
+        page = await office.migrations.page(office.id, 1, (BEGINNING, seen[-1]) if seen else None)
+        seen += [run.id for run in page.runs]
+    assert seen == sorted((run.id for run in runs), reverse=True)
+
+
 async def heard(notices: Notices, wanted: str) -> None:
     async with asyncio.timeout(10):
         async for notice in notices:
@@ -158,3 +195,41 @@ async def test_watchers_are_told_of_each_step_and_workers_when_there_is_work(off
             await heard(watched, "")
             await office.assembly.migrating.work.lane(run.id)
             await heard(watched, "")
+        last = await office.start("sales2")
+        assert await asyncio.wait_for(anext(work), 10) == last.id
+
+
+@asynccontextmanager
+async def hearing(office: Office, run: Run) -> AsyncIterator[None]:
+    """What happens in the block has to be told to those who watch the migration."""
+    events = office.assembly.events
+    async with events.subscribe(ledger.topic(run.id)) as watched:
+        await until(lambda: events.connected)
+        await anext(watched)
+        yield
+        await heard(watched, "")
+
+
+async def test_watchers_are_told_of_all_that_workers_do(office: Office) -> None:
+    async def broken(_session: AsyncSession, _job: Job, _item: MigrationItem) -> None:
+        raise ZeroDivisionError
+
+    async def settling(_session: AsyncSession, _job: Job, item: MigrationItem) -> None:
+        item.state, item.settled_at = ItemState.SKIPPED, now()
+
+    def lane(move: Move) -> Awaitable[bool]:
+        return Work(office.assembly.database, office.assembly.services.identity, {Purpose.USERS: move}).lane(run.id)
+
+    run = await office.start("legacy", "sales1")
+    await office.change(update(MigrationItem).values(due_at=now() + timedelta(hours=1)))
+    async with hearing(office, run):
+        await lane(settling)
+    first = update(MigrationItem).where(col(MigrationItem.position) == 1)
+    for move in (broken, settling):
+        await office.change(first.values(due_at=now()))
+        async with hearing(office, run):
+            await lane(move)
+    await office.change(update(MigrationItem).values(state=ItemState.SKIPPED))
+    async with hearing(office, run):
+        await lane(settling)
+    assert (await office.run(run.id)).state is State.COMPLETED

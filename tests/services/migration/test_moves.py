@@ -1,33 +1,34 @@
 """What is written down, and to whom it is told, when a member is moved."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlmodel import col
+from sqlmodel import col, delete, update
 
 from services.candidates import Reason
-from services.errors import GatewayError, NotFound, UpstreamRateLimited, UpstreamRejected, UpstreamUnavailable
+from services.directory_values import ACTIVE, GONE
+from services.errors import (
+    Conflict,
+    DeadlineExceeded,
+    GatewayError,
+    NotFound,
+    UpstreamRateLimited,
+    UpstreamRejected,
+    UpstreamUnavailable,
+)
+from services.integration_values import NewUser
 from services.letters import AuthorizationRequested, Migrated, Template, values_of
 from services.migration import moves
-from services.migration.states import ItemState
+from services.migration.states import ItemState, State
 from services.policy import CAPABILITIES, AccessKind, CapabilitySet, Product
 from services.sandbox.faults import Fault
-from services.storage.models import AuditEvent, now
-from services.storage.rollout import Mail, MigrationItem
+from services.storage.models import Connection, Member, ProductUser, now
+from services.storage.rollout import Migration, MigrationItem
+from tests.harness import struck
 from tests.services.migration.office import Office, made
 
 WHOLE = CAPABILITIES[CapabilitySet.ALL_FINANCE_MODULES]
-
-
-async def event(office: Office, action: str) -> AuditEvent:
-    (found,) = await office.rows(AuditEvent, col(AuditEvent.action) == action)
-    return found
-
-
-async def letter(office: Office, name: str, template: Template) -> Mail:
-    mails = await office.rows(Mail, col(Mail.recipient) == f"{name}@demo.example", col(Mail.event) == template)
-    (found,) = mails
-    return found
 
 
 async def test_becoming_an_integration_user_is_told_to_him_and_to_the_audit(office: Office) -> None:
@@ -36,7 +37,9 @@ async def test_becoming_an_integration_user_is_told_to_him_and_to_the_audit(offi
     assert item.message == "He is an integration user of Zoho Books."
     assert (item.from_access, item.to_access) == (AccessKind.OWNER_DELEGATED, AccessKind.INTEGRATION_USER)
     assert item.settled_at is not None
-    moved = await event(office, "users.migrate")
+    (row,) = await office.rows(MigrationItem)
+    assert row.undo == {"migrated_at": None, "grants": []}
+    moved = await office.event("users.migrate")
     assert (moved.permission, moved.outcome, moved.subject_module) == ("migration.run", "APPLIED", "users")
     assert (moved.subject_id, moved.actor_email, moved.request_id) == (
         item.user.id,
@@ -48,7 +51,7 @@ async def test_becoming_an_integration_user_is_told_to_him_and_to_the_audit(offi
         {"field": "capabilitySet", "before": None, "after": "ALL_FINANCE_MODULES"},
     ]
     assert (moved.calls, moved.credential_email) == ([], None)
-    mail = await letter(office, "legacy", Template.MIGRATED)
+    mail = await office.letter("legacy", Template.MIGRATED)
     assert (mail.member_id, mail.organization_id, mail.migration_item_id) == (item.user.id, office.id, item.id)
     told = values_of(Template(mail.template), mail.values)
     assert isinstance(told, Migrated)
@@ -62,26 +65,26 @@ async def test_coming_to_ones_own_access_is_told_with_the_calls_that_proved_it(o
     run = await office.migrate("both")
     item = (await office.items(run.id))["both"]
     assert item.message == "He works under his own access to Zoho Books and Zoho Billing."
-    moved = await event(office, "users.migrate")
+    moved = await office.event("users.migrate")
     assert moved.changes == [{"field": "access", "before": "OWNER_DELEGATED", "after": "PRODUCT_USER"}]
     assert {call["path"] for call in moved.calls} == {"/books/v3/users/me", "/billing/v1/plans"}
     assert moved.credential_email == "both@demo.example"
-    mail = await letter(office, "both", Template.MIGRATED)
+    mail = await office.letter("both", Template.MIGRATED)
     told = values_of(Template(mail.template), mail.values)
     assert told == Migrated(access="PRODUCT_USER", products=(Product.BOOKS, Product.BILLING))
 
 
-@pytest.mark.parametrize(("days", "lives"), [(80, 80), (3, 14)])
+@pytest.mark.parametrize(("days", "lives"), [(80, 80), (3, 14), (None, 14)])
 async def test_who_is_asked_for_his_access_has_until_the_window_closes_and_at_least_two_weeks(
-    office: Office, days: int, lives: int
+    office: Office, days: int | None, lives: int
 ) -> None:
-    await office.organize(window_closes_at=now() + timedelta(days=days))
+    await office.organize(window_closes_at=None if days is None else now() + timedelta(days=days))
     run = await office.migrate("restricted")
     item = (await office.items(run.id))["restricted"]
     assert (item.state, item.reason) == (ItemState.SKIPPED, Reason.AWAITING_AUTHORIZATION)
     assert item.message
     told = values_of(
-        Template.AUTHORIZATION_REQUESTED, (await letter(office, "restricted", Template.AUTHORIZATION_REQUESTED)).values
+        Template.AUTHORIZATION_REQUESTED, (await office.letter("restricted", Template.AUTHORIZATION_REQUESTED)).values
     )
     assert isinstance(told, AuthorizationRequested)
     assert told.products == (Product.BOOKS,)
@@ -112,9 +115,11 @@ async def test_who_has_gone_meanwhile_is_left_out_with_the_reason(office: Office
     assert await office.access("legacy") is AccessKind.OWNER_DELEGATED
 
 
-async def test_nobody_is_moved_in_a_migration_that_is_paused_or_cancelled(office: Office) -> None:
+@pytest.mark.parametrize("waiting", [ItemState.PENDING, ItemState.SKIPPED])
+async def test_nobody_is_moved_in_a_migration_that_is_paused_or_cancelled(office: Office, waiting: ItemState) -> None:
     run = await office.start("legacy")
     job = moves.Job(run.id, office.id, run.purpose, await office.viewer("owner"))
+    await office.change(update(MigrationItem).values(state=waiting))
     for step in (office.migrations.pause, office.migrations.cancel):
         made(await step(await office.errand(), run.id))
         async with office.assembly.database.session() as session:
@@ -123,11 +128,104 @@ async def test_nobody_is_moved_in_a_migration_that_is_paused_or_cancelled(office
                 await moves.enter(session, job, item)
 
 
+@pytest.mark.parametrize("state", [State.RUNNING, State.COMPLETED])
+async def test_who_waited_for_his_consent_is_moved_when_all_others_have_been_as_well(
+    office: Office, state: State
+) -> None:
+    run = await office.start("legacy")
+    job = moves.Job(run.id, office.id, run.purpose, await office.viewer("owner"))
+    await office.change(update(MigrationItem).values(state=ItemState.SKIPPED))
+    await office.change(update(Migration).values(state=state))
+    async with office.assembly.database.session() as session:
+        item = await session.get_one(MigrationItem, (await office.items(run.id))["legacy"].id)
+        await moves.enter(session, job, item)
+
+
+def test_who_waits_may_wait_on_and_who_was_moved_stays_so() -> None:
+    waiting, moved = (MigrationItem(state=state) for state in (ItemState.SKIPPED, ItemState.MIGRATED))
+    moves.settle(waiting, ItemState.SKIPPED, Reason.INACTIVE, "He is not active.")
+    assert (waiting.state, waiting.reason, waiting.message) == ("SKIPPED", "INACTIVE", "He is not active.")
+    with pytest.raises(Conflict):
+        moves.settle(moved, ItemState.SKIPPED, None, None)
+
+
+async def test_who_is_not_known_by_his_id_in_books_is_known_by_his_connection(office: Office) -> None:
+    await office.connect("restricted")
+    await office.change_member("restricted", books_user_id=None)
+    run = await office.migrate("restricted")
+    assert run.migrated == 1
+    assert await office.access("restricted") is AccessKind.PRODUCT_USER
+
+
+async def test_who_takes_his_consent_back_while_it_is_checked_is_asked_again(office: Office) -> None:
+    await office.connect("restricted")
+    (restricted,) = await office.ids("restricted")
+    office.sandbox.fault(Fault("delay", "/users/me", seconds=1))
+    run = await office.start("restricted")
+    lane = asyncio.create_task(office.assembly.migrating.work.lane(run.id))
+    await struck(office.sandbox)
+    await office.change(delete(Connection).where(col(Connection.member_id) == restricted))
+    await lane
+    assert await office.mails("AUTHORIZATION_REQUESTED") == ["restricted"]
+    assert (await office.items(run.id))["restricted"].reason is Reason.AWAITING_AUTHORIZATION
+
+
+async def test_whom_the_crm_does_not_list_any_more_is_left_out(office: Office) -> None:
+    run = await office.start("legacy")
+    await office.change_member("legacy", status=GONE)
+    await office.work()
+    item = (await office.items(run.id))["legacy"]
+    assert (item.state, item.reason) == (ItemState.SKIPPED, Reason.NOT_A_CRM_USER)
+    assert item.message == "The CRM does not list him any more."
+
+
+async def test_whose_address_another_user_of_the_product_has_by_now_is_left_out(office: Office) -> None:
+    await office.connect("restricted")
+    run = await office.start("restricted")
+    for user_id in ("7001", "7002"):
+        await office.add(
+            ProductUser(
+                organization_id=office.id,
+                product=Product.BOOKS,
+                user_id=user_id,
+                email="restricted@demo.example",
+                status=ACTIVE,
+            )
+        )
+    await office.work()
+    item = (await office.items(run.id))["restricted"]
+    assert (item.state, item.reason) == (ItemState.SKIPPED, Reason.SEVERAL_MATCHES)
+
+
+async def test_addresses_in_another_organization_decide_nothing(office: Office) -> None:
+    await office.connect("restricted")
+    others = (await office.assembly.services.identity.viewer("owner@west.example")).organization_id
+    address = {"organization_id": others, "email": "restricted@demo.example", "status": ACTIVE}
+    run = await office.start("restricted")
+    for number in ("7001", "7002"):
+        await office.add(ProductUser(product=Product.BOOKS, user_id=number, **address))
+        await office.add(Member(crm_user_id=number, name="Purchasing", confirmed=True, **address))
+    await office.work()
+    assert (await office.run(run.id)).migrated == 1
+
+
+async def test_who_has_a_seat_by_now_is_left_out_with_what_he_has(office: Office) -> None:
+    run = await office.start("legacy")
+    await office.assembly.services.integration.add(
+        await office.errand(), [NewUser((await office.ids("legacy"))[0], Product.BOOKS)]
+    )
+    await office.work()
+    item = (await office.items(run.id))["legacy"]
+    assert (item.state, item.reason) == (ItemState.SKIPPED, Reason.ALREADY_MIGRATED)
+    assert item.message == "He is an integration user of Zoho Books already."
+
+
 @pytest.mark.parametrize(
     ("error", "again"),
     [
         (UpstreamUnavailable(), True),
         (UpstreamRateLimited(), True),
+        (DeadlineExceeded(), True),
         (UpstreamRejected(), False),
         (NotFound(), False),
     ],

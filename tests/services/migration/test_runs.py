@@ -11,7 +11,7 @@ from services.candidates import Reason
 from services.errors import LimitReached, NotFound
 from services.migration.states import ItemState, State
 from services.policy import AccessKind
-from services.storage.models import AuditEvent, now
+from services.storage.models import now
 from services.storage.rollout import Migration, MigrationItem, RolloutPhase, Usage
 from tests.services.migration.office import Office, made
 
@@ -90,6 +90,8 @@ async def test_a_migration_of_another_organization_is_not_found(office: Office) 
     for step in (office.migrations.pause, office.migrations.cancel, office.migrations.roll_back):
         with pytest.raises(NotFound):
             await step(errand, run.id)
+    with pytest.raises(NotFound):
+        await office.migrations.items(stranger.organization_id, run.id, 5)
     assert await office.migrations.get(stranger.organization_id, run.id) is None
 
 
@@ -127,6 +129,7 @@ async def test_pages_of_migrations_and_items_follow_each_other(office: Office) -
     assert ([run.id for run in first.runs], first.more) == ([runs[2].id, runs[1].id], True)
     last = await office.migrations.page(office.id, 2, (first.runs[1].created_at, first.runs[1].id))
     assert ([run.id for run in last.runs], last.more) == ([runs[0].id], False)
+    assert not (await office.migrations.page(office.id, 3)).more
     page = await office.migrations.items(office.id, runs[0].id, 2)
     rest = await office.migrations.items(office.id, runs[0].id, 2, page.items[-1].position)
     assert [item.position for item in (*page.items, *rest.items)] == [1, 2, 3]
@@ -134,23 +137,17 @@ async def test_pages_of_migrations_and_items_follow_each_other(office: Office) -
 
 
 async def test_old_previews_are_forgotten_and_nothing_else(office: Office) -> None:
-    kept, old = await office.start("legacy"), await office.start("legacy", dry_run=True)
+    kept, _ = await office.start("legacy"), await office.start("legacy", dry_run=True)
     ago = {"created_at": now() - timedelta(days=8)}
     await office.change(update(Migration).values(**ago))
     await office.migrations.forget_previews()
     assert [run.id for run in (await office.migrations.page(office.id, 5)).runs] == [kept.id]
-    assert old.id not in {item.migration_id for item in await office.rows(MigrationItem)}
-
-
-async def audited(office: Office, action: str) -> AuditEvent:
-    """The latest event of an action."""
-    found = await office.rows(AuditEvent, col(AuditEvent.action) == action)
-    return max(found, key=lambda event: event.at)
+    assert {item.migration_id for item in await office.rows(MigrationItem)} == {kept.id}
 
 
 async def test_each_step_is_written_to_the_audit_with_what_it_changed(office: Office) -> None:
     run = await office.start("legacy", "restricted")
-    begun = await audited(office, "migration.run")
+    begun = await office.event("migration.run")
     assert (begun.permission, begun.subject_module, begun.subject_id) == ("migration.run", "migrations", run.id)
     assert begun.changes == [{"field": "state", "before": None, "after": "QUEUED"}]
     assert (begun.outcome, begun.actor_email) == ("APPLIED", "owner@demo.example")
@@ -162,7 +159,7 @@ async def test_each_step_is_written_to_the_audit_with_what_it_changed(office: Of
     ):
         done = await getattr(office.migrations, step)(await office.errand(), run.id)
         assert (made(done).id, made(done).state, done.problems) == (run.id, State(after), ())
-        event = await audited(office, action)
+        event = await office.event(action)
         assert (event.id, event.permission, event.outcome) == (done.audit_event_id, action, "APPLIED")
         assert (event.subject_module, event.subject_id) == ("migrations", run.id)
         assert event.changes == [{"field": "state", "before": before, "after": after}]
@@ -171,8 +168,9 @@ async def test_each_step_is_written_to_the_audit_with_what_it_changed(office: Of
 async def test_rolling_one_back_is_written_down_for_him_and_leaves_the_migrations_state(office: Office) -> None:
     run = await office.migrate("legacy", "sales1")
     (legacy,) = await office.ids("legacy")
+    moved_at = (await office.items(run.id))["legacy"].settled_at
     await office.migrations.roll_back(await office.errand(), run.id, [legacy, legacy])
-    whole, own = await audited(office, "migration.rollBack"), await audited(office, "users.rollBack")
+    whole, own = await office.event("migration.rollBack"), await office.event("users.rollBack")
     assert whole.changes == [{"field": "state", "before": "COMPLETED", "after": "COMPLETED"}]
     assert (own.permission, own.subject_module, own.subject_id, own.outcome) == (
         "migration.rollBack",
@@ -184,6 +182,8 @@ async def test_rolling_one_back_is_written_down_for_him_and_leaves_the_migration
     item = (await office.items(run.id))["legacy"]
     assert (item.state, item.message) == (ItemState.ROLLED_BACK, "He works as OWNER_DELEGATED again.")
     assert item.settled_at is not None
+    assert moved_at is not None
+    assert item.settled_at > moved_at
     other = await office.ids("legacy", "sales1")
     refused = await office.migrations.roll_back(await office.errand(), run.id, other)
     assert "Only users whom this migration has migrated" in refused.problems[0].message
@@ -199,12 +199,24 @@ async def test_a_refused_step_is_written_down_with_why(office: Office) -> None:
         "CONFLICT",
         "Nobody has failed in this migration.",
     )
-    event = await audited(office, "migration.retry")
+    event = await office.event("migration.retry")
     assert (event.id, event.outcome, event.changes) == (done.audit_event_id, "REJECTED", [])
     assert event.user_errors == [
         {"field": ["id"], "message": problem.message, "code": "CONFLICT", "hint": problem.hint}
     ]
     assert (await office.run(run.id)).state is State.COMPLETED
+
+
+async def test_nobody_goes_back_in_a_migration_that_waits_for_workers(office: Office) -> None:
+    run, (legacy, sales) = await office.start("legacy", "sales1"), await office.ids("legacy", "sales1")
+    later = update(MigrationItem).where(col(MigrationItem.member_id) == sales).values(due_at=now() + timedelta(hours=1))
+    await office.change(later)
+    await office.work()
+    for step in (office.migrations.pause, office.migrations.resume):
+        made(await step(await office.errand(), run.id))
+    done = await office.migrations.roll_back(await office.errand(), run.id, [legacy])
+    assert done.problems[0].message == "A migration that is QUEUED cannot be rolled back."
+    assert await office.access("legacy") is AccessKind.INTEGRATION_USER
 
 
 async def test_who_failed_begins_anew_when_he_is_retried(office: Office) -> None:
@@ -237,6 +249,8 @@ async def test_without_an_old_way_nobody_goes_back(office: Office, closed: dict[
 
 
 async def test_a_wider_set_of_capabilities_is_taken_back_after_the_window_as_well(office: Office) -> None:
+    await office.change_member("estimator", migrated_at=now() - timedelta(days=100))
+    before = await office.viewer("estimator")
     done = await office.assembly.services.capabilities.upgrade(await office.errand(), dry_run=False)
     run = made(done)
     await office.work()
@@ -244,6 +258,7 @@ async def test_a_wider_set_of_capabilities_is_taken_back_after_the_window_as_wel
     back = made(await office.migrations.roll_back(await office.errand(), run.id))
     assert (back.state, back.rolled_back) == (State.ROLLED_BACK, 1)
     assert (await office.seats())["estimator"].capability_set == "ESTIMATES_ONLY"
+    assert await office.viewer("estimator") == before
 
 
 async def test_a_preview_is_kept_for_a_week(office: Office) -> None:
@@ -258,7 +273,7 @@ async def test_a_preview_is_kept_for_a_week(office: Office) -> None:
 
 async def test_what_was_used_in_the_last_thirty_days_matters(office: Office) -> None:
     (legacy,) = await office.ids("legacy")
-    for age, coordinate in ((29, "Subscription.mrr"), (32, "Subscription.plan")):
+    for age, coordinate in ((29, "Subscription.mrr"), (31, "Subscription.plan")):
         await office.add(
             Usage(
                 organization_id=office.id,
