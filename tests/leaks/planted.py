@@ -173,7 +173,7 @@ def _of_any(key: Any) -> Any:
 
 def money_left_out() -> AbstractContextManager[Any]:
     """No leak, but less than those may see who may see everything."""
-    return patch.object(relations, "_money", lambda _amount, _currency: None)
+    return patch.object(relations.MoneyOf, "parts", {"amount": "None", "currency": "None"})
 
 
 PLANTED: Mapping[str, Callable[[], AbstractContextManager[Any]]] = {

@@ -31,6 +31,8 @@ from tests.soak.troubles import TROUBLES, Post, Site, Trouble
 from tests.soak.watch import Taken
 
 LOOK_SECONDS = 2.0
+FLIGHT_SECONDS = 1.0
+"""What was sent so shortly before a trouble may have met it."""
 CALM_SECONDS = 10.0
 """At most so long after a trouble's end everything must be as before."""
 READ = ("invoices", "salesOrders", "purchaseOrders", "subscriptions")
@@ -226,7 +228,7 @@ def _is_calm(run: Run, at: float) -> bool:
 def _figures(run: Run, verdict: Verdict) -> Iterator[Figure]:
     diary = run.diary
     failed = [(one.sent, one.code) for one in diary.failures] + [(at, code) for at, _, code in verdict.failed]
-    before = [code for at, code in failed if run.gone and at < run.gone[0].began]
+    before = [code for at, code in failed if run.gone and at < run.gone[0].began - FLIGHT_SECONDS]
     yield at_most("answers that the model does not know", verdict.wrong.total(), 0, told=f" of {verdict.compared:,}")
     yield at_most("answers older than allowed", verdict.stale.total(), 0)
     yield at_most("errors without a code", len(diary.uncoded), 0)
