@@ -1,8 +1,7 @@
 """Global ids: opaque to clients, bound to one organization, checked before any call is made."""
 
 import re
-from base64 import urlsafe_b64decode
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from functools import lru_cache
 from hashlib import sha256
 
@@ -30,7 +29,7 @@ def _spelled(raw: str) -> str:
 def decode(organization_id: str, text: str, *, field: tuple[str, ...] = ("id",)) -> tuple[str, str]:
     """(kind, record id) of a global id; raises `BadUserInput` for one that is malformed or of another organization."""
     try:
-        raw = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
+        raw = a2b_base64(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4)).decode("ascii")
         kind, tag, record_id = raw.split(":")
     except ValueError as error:
         raise _malformed(text, field) from error

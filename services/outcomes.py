@@ -152,6 +152,12 @@ class Outcomes:
             row = await session.get_one(models.Outcome, outcome_id, with_for_update=True)
             row.details = {**row.details, **details}
 
+    async def others(self, outcome_id: str) -> set[str]:
+        """The ids of records that were looked at and are not what the write made (`others` in its details)."""
+        told = select(models.Outcome.details).where(models.Outcome.id == outcome_id)
+        async with self._database.session() as session:
+            return set((await session.exec(told)).one().get("others", ()))
+
     async def obscures(self, outcome_id: str, record_id: str) -> bool:
         """Whether a reference found on a record is that of a change, and by which write it was made is not known."""
         made = select(models.Outcome.id).where(

@@ -204,10 +204,10 @@ class Viewer:
 
         Raises `UnknownPermission` for a word that names no module or action.
         """
-        decision = self._decisions.get(permission)
-        if decision is None:
-            decision = self._decisions[permission] = _decide(self, permission)
-        return decision
+        try:
+            return self._decisions[permission]
+        except KeyError:
+            return self._decisions.setdefault(permission, _decide(self, permission))
 
     def may(self, permission: str) -> bool:
         """Whether the permission is granted."""

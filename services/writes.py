@@ -270,16 +270,30 @@ class Writes:
         raise Conflict("There are too many records since to look them all through.")
 
     async def _carrier(self, errand: Errand, kind: Kind, outcome: Outcome, rows: Sequence[Document]) -> Document | None:
-        """The record with the write's reference; rows that show other custom fields need not be asked for in full."""
-        for row in rows:
-            if row.custom_fields and not _carries(errand, row, outcome):
-                await self._check_overwritten(errand, row)
-                continue
-            record = await self._documents.one(errand, kind, row.id)
-            if _carries(errand, record, outcome):
-                return record
-            await self._check_overwritten(errand, record)
-        return None
+        """The record with the write's reference; rows that show other custom fields need not be asked for in full.
+
+        What was not made by the write never will be, so that nothing is looked at twice for it.
+        """
+        others = await self._outcomes.others(outcome.id)
+        known = len(others)
+        try:
+            for row in rows:
+                if row.id not in others:
+                    record = await self._shows(errand, kind, outcome, row)
+                    if _carries(errand, record, outcome):
+                        return record
+                    await self._check_overwritten(errand, record)
+                    others.add(row.id)
+            return None
+        finally:
+            if len(others) > known:
+                await self._outcomes.note(outcome.id, {"others": sorted(others)})
+
+    async def _shows(self, errand: Errand, kind: Kind, outcome: Outcome, row: Document) -> Document:
+        """The row, when it shows that it is another's; else the record."""
+        if row.custom_fields and not _carries(errand, row, outcome):
+            return row
+        return await self._documents.one(errand, kind, row.id)
 
     async def _check_overwritten(self, errand: Errand, record: Document) -> None:
         """Raises `Conflict` when a later change's reference may lie over that of the record's creation."""

@@ -13,7 +13,7 @@ from gateway.settling import settle_uncertain
 from services.sandbox import records
 from services.storage.models import Outcome
 from tests.harness import running, until
-from tests.resolvers.office import CASES, DEMO, INVOICE, SUBSCRIPTION, Case, Office, custom, fresh, record_id
+from tests.resolvers.office import CASES, DEMO, ESTIMATE, INVOICE, SUBSCRIPTION, Case, Office, custom, fresh, record_id
 
 each_kind = pytest.mark.parametrize("case", CASES.values(), ids=lambda case: case.name)
 APPLIED_BUT_SILENT: list[dict[str, Any]] = [
@@ -189,6 +189,20 @@ async def test_what_was_not_done_is_uncertain_first_and_refused_in_the_end(
     assert (await office.create("staff", INVOICE, key))["outcome"] == "REJECTED"
     assert office.count(INVOICE) == before
     assert (await office.create("staff", INVOICE))["outcome"] == "APPLIED"
+
+
+async def test_what_was_looked_at_for_a_lost_write_is_not_looked_at_again(own_office: Office) -> None:
+    office, key = own_office, fresh()
+    others = [record_id(await office.made("staff", ESTIMATE)) for _ in range(3)]
+    office.fault("status", ESTIMATE, "POST", status=503)
+    assert (await office.create("staff", ESTIMATE, key))["outcome"] == "UNCERTAIN"
+    office.recover()
+    others.append(record_id(await office.made("staff", ESTIMATE)))
+    for _ in range(2):
+        assert (await office.outcome("staff", key))["outcome"] == "UNCERTAIN"
+        await settle(office)
+    asked = [call.path for call in office.gateway.sandbox.calls(product="books") if call.method == "GET"]
+    assert [asked.count(f"{ESTIMATE.path}/{record}") for record in others] == [1, 1, 1, 1]
 
 
 async def test_the_job_finds_out_what_nobody_asks_for(own_office: Office) -> None:

@@ -198,7 +198,7 @@ def _recoveries(run: Run, failed: Sequence[tuple[float, str]]) -> Iterator[Figur
     """For each trouble, seconds from its end to the last request that failed, and what failed from its beginning on."""
     for number, gone in enumerate(run.gone):
         until = run.gone[number + 1].began if number + 1 < len(run.gone) else float("inf")
-        mine = [(at, code) for at, code in failed if gone.began <= at < until]
+        mine = [(at, code) for at, code in failed if gone.began <= at + FLIGHT_SECONDS < until]
         at, code = max(mine, default=(gone.ended, ""))
         codes = Counter(code for _, code in mine).most_common(4)
         told = "".join(f", {count} × {name}" for name, count in codes) + (f", last {code}" if at > gone.ended else "")
