@@ -12,7 +12,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.errors import NotFound
 from services.storage.chain import AuditAnchor, AuditLink
-from services.storage.engine import Database
+from services.storage.engine import Database, unhurried
 from services.storage.models import Organization
 
 _AT_ONCE = 500
@@ -98,6 +98,6 @@ async def snapshot(database: Database) -> AsyncIterator[Chain]:
     """The chains at one moment, whatever is appended or pruned meanwhile."""
     async with database.session() as session:
         connection = await session.connection()
-        for setting in ("TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", "LOCAL statement_timeout = 0"):
-            await connection.execute(text(f"SET {setting}"))
-        yield Chain(session)
+        await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+        async with unhurried(connection):
+            yield Chain(session)

@@ -187,6 +187,7 @@ class Credentials:
         What `HeldToken.save` was given is stored then; an error that leaves the block is remembered as the
         connection's last. Raises `Forbidden` when the connection has been removed.
         """
+        moved = False
         try:
             async with self._database.session() as session:
                 row = await session.get(models.Connection, connection_id, with_for_update=True)
@@ -195,10 +196,13 @@ class Credentials:
                 held = self._held(row)
                 yield held
                 if held.renewed:
+                    moved = row.api_domain != held.api_domain
                     self._keep(row, held)
         except GatewayError as error:
             await self._remember(connection_id, error.message)
             raise
+        if moved:
+            self.forget(row.organization_id)
 
     async def reseal(self) -> int:
         """Seal under the newest key what an older one has sealed; returns how many connections changed."""
@@ -273,8 +277,6 @@ class Credentials:
 
     def _keep(self, row: models.Connection, held: HeldToken) -> None:
         row.access_token = self._seal.close(held.access_token or "", _secret(row, "access_token"))
-        if row.api_domain != held.api_domain:
-            self.forget(row.organization_id)
         row.expires_at, row.api_domain, row.last_error = held.expires_at, held.api_domain, None
 
     async def _remember(self, connection_id: str, message: str) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -85,8 +85,7 @@ class Identity:
             yield
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            await asyncio.gather(task, return_exceptions=True)
             await self._seen.aclose()
 
     async def viewer(self, email: str, *, subject: str | None = None, organization_id: str | None = None) -> Viewer:
@@ -96,7 +95,7 @@ class Identity:
         was seen in these seconds and nothing has changed, one when nothing has changed since he was seen last.
         """
         key = (email, subject, organization_id)
-        if self._events is None:
+        if self._events is None or not self._events.connected:
             return await self._looked_up(*key)
         return await self._seen.get(key, (self._database.writes, self._changes), lambda: self._looked_up(*key))
 

@@ -7,6 +7,8 @@ from random import uniform
 from time import monotonic
 from typing import Any, Generic, NamedTuple, TypeVar
 
+from services.errors import GatewayError
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 AHEAD = 0.7
@@ -44,6 +46,8 @@ class Lookups(Generic[K, V]):
         self._keeps = keeps
         self._held: dict[K, _Held] = {}
         self._turns: dict[K, _Turn] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        """Those of the turns, and of turns that were forgotten."""
 
     async def get(self, key: K, state: object, look: Callable[[], Awaitable[V]]) -> V:
         """The value; raises what `look` raises. Whoever knows of a change names another `state` than before it."""
@@ -67,10 +71,9 @@ class Lookups(Generic[K, V]):
 
     async def aclose(self) -> None:
         """Stop what is under way."""
-        tasks = [turn.task for turn in self._turns.values()]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _begin(self, key: K, state: object, look: Callable[[], Awaitable[V]], context: Context | None = None) -> _Turn:
         async def looked() -> V:
@@ -78,14 +81,18 @@ class Lookups(Generic[K, V]):
 
         turn = _Turn(asyncio.create_task(looked(), name="look-up", context=context), state, monotonic())
         self._turns[key] = turn
+        self._tasks.add(turn.task)
         turn.task.add_done_callback(lambda _: self._over(key, turn))
         return turn
 
     def _over(self, key: K, turn: _Turn) -> None:
+        self._tasks.discard(turn.task)
         asked_for = self._turns.get(key) is turn
         if asked_for:
             del self._turns[key]
-        if turn.task.cancelled() or turn.task.exception() is not None:  # whoever waits hears of it
+        if turn.task.cancelled() or (error := turn.task.exception()) is not None:  # whoever waits hears of it
+            if asked_for and not turn.task.cancelled() and isinstance(error, GatewayError):
+                self._held.pop(key, None)  # it is refused now
             return
         value = turn.task.result()
         if asked_for and self._keeps(key, value):

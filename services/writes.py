@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -18,16 +19,11 @@ from services.correspondence import problems as mistakes
 from services.documents import Document
 from services.drafts import Problem, Values, camel
 from services.errand import Errand
-from services.errors import (
-    BadUserInput,
-    Conflict,
-    GatewayError,
-    NotFound,
-    UpstreamRejected,
-)
+from services.errors import BadUserInput, Conflict, GatewayError, NotFound, UpstreamRejected
 from services.kinds import KINDS, Kind
 from services.life_cycle import Attempt, LifeCycle, Overtaken, Step, changed, on
 from services.outcomes import Begun, Outcome, Outcomes, Stage
+from services.storage.failures import FAILURES
 from services.upstream.documents import Documents
 from services.upstream.wire import AnswerLost
 
@@ -270,7 +266,7 @@ class Writes:
         raise Conflict("There are too many records since to look them all through.")
 
     async def _carrier(self, errand: Errand, kind: Kind, outcome: Outcome, rows: Sequence[Document]) -> Document | None:
-        """The record with the write's reference; rows that show other custom fields need not be asked for in full.
+        """The record with the write's reference; rows that show another's need not be asked for in full.
 
         What was not made by the write never will be, so that nothing is looked at twice for it.
         """
@@ -283,17 +279,17 @@ class Writes:
                     if _carries(errand, record, outcome):
                         return record
                     await self._check_overwritten(errand, record)
-                    others.add(row.id)
+                    others |= {row.id} if record.custom_fields else set()  # one that shows none may hide them
             return None
         finally:
             if len(others) > known:
-                await self._outcomes.note(outcome.id, {"others": sorted(others)})
+                with suppress(*FAILURES):
+                    await self._outcomes.note(outcome.id, {"others": sorted(others)})
 
     async def _shows(self, errand: Errand, kind: Kind, outcome: Outcome, row: Document) -> Document:
-        """The row, when it shows that it is another's; else the record."""
-        if row.custom_fields and not _carries(errand, row, outcome):
-            return row
-        return await self._documents.one(errand, kind, row.id)
+        """The row, when it shows that it is another's; else the record: rows may leave the fields' names out."""
+        foreign = _reference(errand, row) not in (None, outcome.id)
+        return row if foreign else await self._documents.one(errand, kind, row.id)
 
     async def _check_overwritten(self, errand: Errand, record: Document) -> None:
         """Raises `Conflict` when a later change's reference may lie over that of the record's creation."""

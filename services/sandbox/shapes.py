@@ -275,7 +275,7 @@ def row(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def short_custom_fields(fields: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [{key: field[key] for key in ("customfield_id", "index", "label", "value", "api_name")} for field in fields]
+    return [{key: field[key] for key in ("customfield_id", "index", "label", "value")} for field in fields]
 
 
 def without(value: Any, hidden: frozenset[str]) -> Any:

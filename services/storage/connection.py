@@ -1,6 +1,6 @@
 """Connections to PostgreSQL that notice when nobody is there any more: a network that is cut says nothing."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from math import inf
 from time import monotonic
 from typing import Any, TypeVar
@@ -49,7 +49,7 @@ def arguments(url: URL, name: str, statement_timeout: float = STATEMENT_SECONDS)
 
 
 class Attended(psycopg.AsyncConnection[Any]):
-    """Given up as lost when the server says nothing for `patience` seconds, whatever was asked; None: for ever."""
+    """Given up as lost when an answer takes longer than `patience` seconds, whatever was asked; None: never."""
 
     patience: float | None = STATEMENT_SECONDS + SILENCE_SECONDS
     heard_at = -inf
@@ -66,6 +66,20 @@ class Attended(psycopg.AsyncConnection[Any]):
             raise psycopg.OperationalError(f"the server has said nothing for {self.patience} seconds") from error
         self.heard_at = monotonic()
         return found
+
+    async def notifies(
+        self,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109
+        stop_after: int | None = None,
+    ) -> AsyncGenerator[psycopg.Notify]:
+        """As ever: that nothing is told is no sign of anything."""
+        usual, self.patience = self.patience, None
+        try:
+            async for notification in super().notifies(timeout=timeout, stop_after=stop_after):
+                yield notification
+        finally:
+            self.patience = usual
 
     async def greet(self, clock: Clock | None = None) -> None:
         """See that the server is there, and what time it is; raises `psycopg.Error`. Outside of any transaction."""

@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, AsyncAdaptedQueuePool, Connection, event, func, make_url, text
 from sqlalchemy.exc import InvalidatePoolError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlmodel import select
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -101,21 +101,17 @@ class Database:
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:
         """One transaction: committed at the end, rolled back when an exception leaves it."""
+        before = self.writes
         async with AsyncSession(self._engine, expire_on_commit=False) as session, session.begin():
             yield session
+        if self.writes != before:
+            self.writes += 1  # who looked while it was being committed may have seen what was before
 
     async def upgrade(self, revision: str = "head") -> None:
         """Bring the schema up to date, in one transaction; of several processes that start at once one does it."""
-        async with self._engine.connect() as connection:
-            driver: Any = (await connection.get_raw_connection()).driver_connection
-            driver.patience = None
-            try:
-                async with connection.begin():
-                    await connection.execute(text("SET LOCAL statement_timeout = 0"))
-                    await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
-                    await connection.run_sync(_upgrade, revision)
-            finally:
-                driver.patience = Attended.patience
+        async with self._engine.connect() as connection, connection.begin(), unhurried(connection):
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
+            await connection.run_sync(_upgrade, revision)
 
     def pool(self) -> Pool:
         """How the pool stands."""
@@ -181,6 +177,18 @@ _TOKEN = re.compile(r"UPDATE connections SET (?!.*\b(member_id|is_owner|product\
 def _mark(connection: Connection, _cursor: object, statement: str, *_rest: Any) -> None:
     if not statement.startswith("SELECT") and _DECIDING.search(statement) and not _TOKEN.match(statement):
         connection.info[_WROTE] = 1
+
+
+@asynccontextmanager
+async def unhurried(connection: AsyncConnection) -> AsyncIterator[None]:
+    """What is asked in this transaction takes as long as it takes: neither side gives up."""
+    driver: Any = (await connection.get_raw_connection()).driver_connection
+    usual, driver.patience = driver.patience, None
+    try:
+        await connection.execute(text("SET LOCAL statement_timeout = 0"))
+        yield
+    finally:
+        driver.patience = usual
 
 
 async def alone(session: AsyncSession, what: str) -> None:

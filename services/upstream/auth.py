@@ -119,6 +119,10 @@ class HeldToken(Protocol):
     def expires_at(self) -> datetime | None:
         """Its end."""
 
+    @property
+    def api_domain(self) -> str:
+        """Where it opens doors."""
+
     async def save(self, access_token: str, expires_at: datetime, api_domain: str) -> None:
         """Store a renewed token."""
 
@@ -278,7 +282,7 @@ class Authorization:
             return None
         if refused is not None and refused.value == value:
             return None
-        token = self._kept(value, until.timestamp(), connection.api_domain, connection, refused)
+        token = self._kept(value, until.timestamp(), held.api_domain, connection, refused)
         token.made_at = token.trusted_until = -TRUST
         return token
 

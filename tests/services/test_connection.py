@@ -5,11 +5,11 @@ from time import monotonic
 
 import psycopg
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import make_url, text
 from sqlalchemy.exc import OperationalError
 
 from services.storage.connection import CONNECT_SECONDS, HELLO_SECONDS, Attended, arguments
-from services.storage.engine import Database
+from services.storage.engine import Database, unhurried
 from services.storage.failures import is_away
 from services.storage.statements import Statements
 from tests.faults.hole import hole
@@ -34,6 +34,26 @@ async def test_whoever_waits_for_notices_waits_as_long_as_he_says(database: Data
         assert [notice async for notice in connection.notifies(timeout=0.2)] == []
         connection.patience = 5
         await connection.greet()
+
+
+async def test_whoever_listens_without_an_end_is_not_cut_off(database: Database) -> None:
+    async with await Attended.connect(database.conninfo, autocommit=True) as connection:
+        connection.patience = 0.1
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(connection.notifies()), 0.4)
+        assert (await (await connection.execute("SELECT 1")).fetchone()) == (1,)
+        assert connection.patience == 0.1
+
+
+async def test_what_may_take_long_is_waited_for(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Attended, "patience", 0.2)
+    async with database.session() as session:
+        connection = await session.connection()
+        async with unhurried(connection):
+            await connection.execute(text("SELECT pg_sleep(0.5)"))
+    with pytest.raises(OperationalError):
+        async with database.session() as session:
+            await session.exec(text("SELECT pg_sleep(0.5)"))
 
 
 async def test_what_the_operator_says_of_the_network_is_left_to_him() -> None:

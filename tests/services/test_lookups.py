@@ -3,6 +3,7 @@ from collections.abc import Callable
 
 import pytest
 
+from services.errors import NotFound
 from services.lookups import Lookups
 
 
@@ -115,3 +116,25 @@ async def test_the_end_does_not_wait_for_what_is_under_way() -> None:
     await known.aclose()
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_what_is_refused_when_it_is_looked_up_anew_is_not_used_any_more() -> None:
+    async def refuse() -> int:
+        raise NotFound
+
+    known = Lookups[str, int](1)
+    assert await known.get("a", 1, Shelf().look) == 1
+    async with asyncio.timeout(5):
+        with pytest.raises(NotFound):
+            while await known.get("a", 1, refuse):
+                await asyncio.sleep(0.005)
+
+
+async def test_what_was_forgotten_ends_with_the_rest() -> None:
+    shelf, known = Shelf(), Lookups[str, int](60)
+    shelf.open.clear()
+    asking = asyncio.create_task(known.get("a", 1, shelf.look))
+    await until(lambda: shelf.looks == 1)
+    known.forget()
+    await known.aclose()
+    assert (await asyncio.gather(asking, return_exceptions=True))[0].__class__ is asyncio.CancelledError
