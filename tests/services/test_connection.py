@@ -46,14 +46,16 @@ async def test_whoever_listens_without_an_end_is_not_cut_off(database: Database)
 
 
 async def test_what_may_take_long_is_waited_for(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Attended, "patience", 0.2)
-    async with database.session() as session:
+    monkeypatch.setattr(Attended, "patience", 1.0)
+    own = Database(database.url)
+    async with own.session() as session:
         connection = await session.connection()
         async with unhurried(connection):
-            await connection.execute(text("SELECT pg_sleep(0.5)"))
+            await connection.execute(text("SELECT pg_sleep(1.5)"))
     with pytest.raises(OperationalError):
-        async with database.session() as session:
-            await session.exec(text("SELECT pg_sleep(0.5)"))
+        async with own.session() as session:
+            await (await session.connection()).execute(text("SELECT pg_sleep(30)"))
+    await own.close()
 
 
 async def test_what_the_operator_says_of_the_network_is_left_to_him() -> None:
