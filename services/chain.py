@@ -99,5 +99,5 @@ async def snapshot(database: Database) -> AsyncIterator[Chain]:
     async with database.session() as session:
         connection = await session.connection()
         await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-        async with unhurried(connection):
-            yield Chain(session)
+        await unhurried(connection)
+        yield Chain(session)

@@ -52,15 +52,15 @@ async def remove(database: Database, boundaries: Sequence[Boundary], export_dige
     """
     async with database.session() as session:
         connection = await session.connection()
-        async with unhurried(connection):
-            for boundary in boundaries:
-                of = {"organization": boundary.organization_id, "sequence": boundary.last.sequence}
-                anchor = text(_ANCHOR).bindparams(**of, hash=boundary.last.hash, export=export_digest)
-                if (await connection.execute(anchor)).first() is None:
-                    raise Conflict("The audit has been pruned meanwhile.")
-                for removal in _REMOVALS:
-                    await connection.execute(removal.bindparams(**of))
-                _tell(session, boundary, export_digest)
+        await unhurried(connection)
+        for boundary in boundaries:
+            of = {"organization": boundary.organization_id, "sequence": boundary.last.sequence}
+            anchor = text(_ANCHOR).bindparams(**of, hash=boundary.last.hash, export=export_digest)
+            if (await connection.execute(anchor)).first() is None:
+                raise Conflict("The audit has been pruned meanwhile.")
+            for removal in _REMOVALS:
+                await connection.execute(removal.bindparams(**of))
+            _tell(session, boundary, export_digest)
 
 
 def _tell(session: AsyncSession, boundary: Boundary, export_digest: str) -> None:

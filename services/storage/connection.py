@@ -83,14 +83,14 @@ class Attended(psycopg.AsyncConnection[Any]):
 
     async def greet(self, clock: Clock | None = None) -> None:
         """See that the server is there, and what time it is; raises `psycopg.Error`. Outside of any transaction."""
-        usual, alone, asked = self.patience, self.autocommit, monotonic()
+        alone, asked = self.autocommit, monotonic()
         self.patience = HELLO_SECONDS
         try:
             await self.set_autocommit(True)
             row = await (await self.execute(_TIME)).fetchone()
             await self.set_autocommit(alone)
         finally:
-            self.patience = usual
+            self.patience = type(self).patience
         if clock is not None and row is not None:
             clock.told(row[0], asked)
 

@@ -109,7 +109,8 @@ class Database:
 
     async def upgrade(self, revision: str = "head") -> None:
         """Bring the schema up to date, in one transaction; of several processes that start at once one does it."""
-        async with self._engine.connect() as connection, connection.begin(), unhurried(connection):
+        async with self._engine.begin() as connection:
+            await unhurried(connection)
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
             await connection.run_sync(_upgrade, revision)
 
@@ -179,16 +180,11 @@ def _mark(connection: Connection, _cursor: object, statement: str, *_rest: Any) 
         connection.info[_WROTE] = 1
 
 
-@asynccontextmanager
-async def unhurried(connection: AsyncConnection) -> AsyncIterator[None]:
-    """What is asked in this transaction takes as long as it takes: neither side gives up."""
+async def unhurried(connection: AsyncConnection) -> None:
+    """From here on the transaction takes as long as it takes, its end included: neither side gives up."""
     driver: Any = (await connection.get_raw_connection()).driver_connection
-    usual, driver.patience = driver.patience, None
-    try:
-        await connection.execute(text("SET LOCAL statement_timeout = 0"))
-        yield
-    finally:
-        driver.patience = usual
+    driver.patience = None  # until the connection is greeted for somebody else
+    await connection.execute(text("SET LOCAL statement_timeout = 0"))
 
 
 async def alone(session: AsyncSession, what: str) -> None:

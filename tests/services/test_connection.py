@@ -50,8 +50,8 @@ async def test_what_may_take_long_is_waited_for(database: Database, monkeypatch:
     own = Database(database.url)
     async with own.session() as session:
         connection = await session.connection()
-        async with unhurried(connection):
-            await connection.execute(text("SELECT pg_sleep(1.5)"))
+        await unhurried(connection)
+        await connection.execute(text("SELECT pg_sleep(1.5)"))
     with pytest.raises(OperationalError):
         async with own.session() as session:
             await (await session.connection()).execute(text("SELECT pg_sleep(30)"))
