@@ -75,6 +75,7 @@ class Duties:
     sync_when: str = "*/10 * * * *"
     settle_when: str = "* * * * *"
     tidy_when: str = "*/2 * * * *"
+    forget_when: str = "17 3 * * *"
     pull_when: str = f"* * * * * */{TICK}"
 
 
@@ -263,7 +264,7 @@ class Jobs:
             await self.settle_soon()
             await self.mail_soon()
 
-        @periodic(cron="17 3 * * *")
+        @periodic(cron=duties.forget_when)
         @task(name="forget_done", queueing_lock="forget_done")
         async def forget_done(timestamp: int) -> None:  # noqa: ARG001 - the period
             await self._app.job_manager.delete_old_jobs(nb_hours=72, include_failed=True)

@@ -47,6 +47,7 @@ class Diary:
             sync_when=when,
             settle_when=when,
             tidy_when=when,
+            forget_when=when,
         )
 
 
