@@ -15,6 +15,8 @@ AHEAD = 0.7
 """The part of its time after which a value that is still wanted is looked up anew, while nobody waits for it."""
 MOST = 10_000
 """Values that are kept at once."""
+PATIENCE = 5.0
+"""Seconds after which a look-up is joined no longer: what it waits for may be lost, and nobody else's way to it."""
 
 
 class _Held(NamedTuple):
@@ -40,10 +42,13 @@ class Lookups(Generic[K, V]):
     It is at least half of the seconds: what was looked up at the same moment is not all looked up again at another.
     """
 
-    def __init__(self, seconds: float, keeps: Callable[[K, V], bool] = lambda *_: True) -> None:
+    def __init__(
+        self, seconds: float, keeps: Callable[[K, V], bool] = lambda *_: True, *, patience: float = PATIENCE
+    ) -> None:
         """`keeps`: whether a value that has been found is used again."""
         self._seconds = seconds
         self._keeps = keeps
+        self._patience = patience
         self._held: dict[K, _Held] = {}
         self._turns: dict[K, _Turn] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -58,7 +63,7 @@ class Lookups(Generic[K, V]):
             value: V = held.value
             return value
         turn = self._turns.get(key)
-        if turn is None or turn.state != state:
+        if turn is None or turn.state != state or at >= turn.began + self._patience:
             turn = self._begin(key, state, look)
         found: V = await asyncio.shield(turn.task)
         return found
@@ -90,13 +95,16 @@ class Lookups(Generic[K, V]):
         asked_for = self._turns.get(key) is turn
         if asked_for:
             del self._turns[key]
-        if turn.task.cancelled() or (error := turn.task.exception()) is not None:  # whoever waits hears of it
-            if asked_for and not turn.task.cancelled() and isinstance(error, GatewayError):
-                self._held.pop(key, None)  # it is refused now
+        if turn.task.cancelled():
             return
-        value = turn.task.result()
-        if asked_for and self._keeps(key, value):
-            if len(self._held) >= MOST:
-                self._held.clear()
-            lasts = self._seconds * uniform(0.5, 1)
-            self._held[key] = _Held(value, turn.state, turn.began + lasts * AHEAD, turn.began + lasts)
+        error = turn.task.exception()  # whoever waits hears of it
+        if asked_for and error is None and self._keeps(key, turn.task.result()):
+            self._keep(key, turn)
+        elif asked_for and (error is None or isinstance(error, GatewayError)):
+            self._held.pop(key, None)  # what was known is not so any more
+
+    def _keep(self, key: K, turn: _Turn) -> None:
+        if len(self._held) >= MOST:
+            self._held.clear()
+        lasts = self._seconds * uniform(0.5, 1)
+        self._held[key] = _Held(turn.task.result(), turn.state, turn.began + lasts * AHEAD, turn.began + lasts)

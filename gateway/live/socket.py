@@ -15,7 +15,7 @@ import structlog
 from msgspec import Meta, Struct
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from gateway.answer import internal
+from gateway.answer import PASSING, internal
 from gateway.door import EVERYONE
 from gateway.endpoint import ORGANIZATION_HEADER, Ticket
 from gateway.live.operations import Ended, Live, SignedOut
@@ -32,6 +32,7 @@ class Code(IntEnum):
     """Why a socket is closed; the protocol's numbers, and WebSocket's own below 4000."""
 
     INTERNAL = 1011
+    """Clients do not come back."""
     TRY_AGAIN_LATER = 1013
     MALFORMED = 4400
     UNAUTHORIZED = 4401
@@ -109,7 +110,8 @@ class Socket:
         except WebSocketDisconnect:
             pass
         except Exception as error:  # noqa: BLE001 - the client is told as much as over HTTP
-            await self._close(Code.INTERNAL, internal(error, uuid4().hex).message)
+            fault = internal(error, uuid4().hex)
+            await self._close(Code.TRY_AGAIN_LATER if isinstance(fault, PASSING) else Code.INTERNAL, fault.message)
         finally:
             await self._end_all()
 

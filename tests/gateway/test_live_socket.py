@@ -3,11 +3,14 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg import sql
+from sqlalchemy import make_url
 from websockets.exceptions import InvalidStatus
 
 from gateway.settings import Http, Live
@@ -291,6 +294,30 @@ async def test_each_event_is_seen_with_the_rights_of_its_moment(demo: Demo, topi
             await live.change("UPDATE members SET status = 'inactive'")
             await live.tell(topic, "again")
             assert (await client.closed())[0] == 4403
+
+
+@contextmanager
+def away(server: str, database: str) -> Iterator[None]:
+    """The server ends all connections to the database, and takes none within the block."""
+    conninfo = make_url(server).set(drivername="postgresql").render_as_string(hide_password=False)
+    admits = sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS {}")
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        connection.execute(admits.format(sql.Identifier(database), False))
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
+        yield
+        connection.execute(admits.format(sql.Identifier(database), True))
+
+
+async def test_whoever_connects_while_the_database_is_away_is_told_to_come_back(demo: Demo) -> None:
+    async with demo.gateway() as gateway, served(gateway, LIMITS) as live:
+        with away(demo.server, str(live.database.url.database)):
+            async with live.connected() as client:
+                await client.say("connection_init", payload={"token": live.token("staff")})
+                code, reason = await client.closed()
+                assert (code, "Try again" in reason) == (1013, True)  # clients do not come back after 1011
+        async with live.signed_in("staff") as client:
+            await client.say("ping")
+            assert await client.hear() == {"type": "pong"}
 
 
 async def test_a_socket_outlives_the_patience_for_the_heads_of_requests_and_ends_with_the_server(

@@ -144,3 +144,33 @@ async def test_what_was_forgotten_ends_with_the_rest() -> None:
     known.forget()
     await known.aclose()
     assert (await asyncio.gather(asking, return_exceptions=True))[0].__class__ is asyncio.CancelledError
+
+
+async def test_a_look_up_that_hangs_keeps_only_those_waiting_who_came_soon() -> None:
+    shelf, known = Shelf(), Lookups[str, int](60, patience=0.05)
+    shelf.open.clear()
+    first = asyncio.create_task(known.get("a", 1, shelf.look))
+    await until(lambda: shelf.looks == 1)
+    await asyncio.sleep(0.06)
+    shelf.open = asyncio.Event()
+    shelf.open.set()
+    assert await asyncio.wait_for(known.get("a", 1, shelf.look), 5) == 2
+    assert not first.done()
+    await known.aclose()
+    assert await known.get("a", 1, shelf.look) == 2
+
+
+async def test_what_is_not_kept_when_it_is_looked_up_anew_is_not_used_any_more() -> None:
+    gone: list[float] = []
+
+    async def vanish() -> int | None:
+        gone.append(monotonic())
+        return None
+
+    known = Lookups[str, int | None](4, lambda _, found: found is not None)
+    found = await known.get("a", 1, Shelf().look)
+    async with asyncio.timeout(10):
+        while found == 1:
+            await asyncio.sleep(0.005)
+            found = await known.get("a", 1, vanish)
+    assert monotonic() - gone[0] < 0.3  # it would have been used for half a second more
