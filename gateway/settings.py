@@ -41,7 +41,7 @@ class Http(Group):
 
     body_bytes: int = Field(default=1024 * 1024, gt=0)
     """A larger body, or WebSocket message, is refused."""
-    deadline_seconds: float = Field(default=30, gt=0)
+    deadline_seconds: float = Field(default=30, gt=0, le=100)
     """All waits of one request end by then."""
     receive_seconds: float = Field(default=10, gt=0)
     """A request that has not arrived in full by then is refused."""

@@ -158,8 +158,8 @@ class LifeCycle:
         details = outcome.details
         if "modified" not in details:
             return None
-        if "messageId" in details:
-            raise Conflict("Whether the mail server took the message cannot be told.")
+        if not (details.get("results") or details.get("shows")):
+            raise Conflict("Nothing on the record tells whether the mail has left.")
         record = await self._documents.present(errand, kind, outcome.record_id or "")
         if _shown(record, details):
             return record
@@ -261,7 +261,5 @@ def _text(value: Any) -> str | None:
 def _shown(record: Document, details: Mapping[str, Any]) -> bool:
     """Whether the record is as the act leaves it."""
     results, shows = details.get("results") or (), details.get("shows") or {}
-    if not results and not shows:
-        return False
     as_shown = all(_text(getattr(record, name, None)) == text for name, text in shows.items())
     return as_shown and (not results or record.status in results)

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import extract
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, func, or_, select, update
+from sqlmodel import and_, col, func, or_, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -26,7 +26,10 @@ from services.storage.engine import Database
 from services.storage.models import AuditEvent, new_id, now
 
 LAPSE = timedelta(minutes=2)
-"""After this an intent without an outcome is uncertain: whoever tried has ended, no request lasts so long."""
+"""After this an intent without an outcome is uncertain: whoever tried has ended, no request may last so long."""
+
+GRACE = timedelta(minutes=5)
+"""After this a write that is not in the product has not been made: no call is under way for so long."""
 
 STEADY = 240
 """Seconds for which an uncertain write is looked up at every lease's end; a k times older one k times more rarely."""
@@ -240,13 +243,19 @@ async def _reserved(session: AsyncSession, row: models.Outcome, event_id: str) -
 
 
 async def _rivals(session: AsyncSession, organization_id: str, on: str) -> list[str]:
-    """Those who have begun to act on the same; of two who begin at once the one sees the other."""
+    """Those who have begun to act on the same; of two who begin at once the one sees the other.
+
+    Also those of which an effect that the record does not show may still come: a mail, another document.
+    """
     await session.exec(select(func.pg_advisory_xact_lock(func.hashtextextended(f"{organization_id} {on}", 0))))
+    started, hidden = col(models.Outcome.started_at), col(models.Outcome.details)["shows"].is_(None)
     begun = select(models.Outcome.id).where(
         models.Outcome.organization_id == organization_id,
-        models.Outcome.state == State.INTENT,
-        col(models.Outcome.started_at) > func.now() - LAPSE,
         col(models.Outcome.details)["on"].astext == on,
+        or_(
+            and_(models.Outcome.state == State.INTENT, started > func.now() - LAPSE),
+            and_(models.Outcome.state == State.UNCERTAIN, started > func.now() - GRACE, hidden),
+        ),
     )
     return list(await session.exec(begun))
 

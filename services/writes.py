@@ -18,17 +18,15 @@ from services.correspondence import Correspondence, Way
 from services.correspondence import problems as mistakes
 from services.documents import Document
 from services.drafts import Problem, Values, camel
-from services.errand import Errand
+from services.errand import Errand, UpstreamCall
 from services.errors import BadUserInput, Conflict, GatewayError, NotFound, UpstreamRejected
 from services.kinds import KINDS, Kind
 from services.life_cycle import Attempt, LifeCycle, Overtaken, Step, changed, on
-from services.outcomes import Begun, Outcome, Outcomes, Stage
+from services.outcomes import GRACE, Begun, Outcome, Outcomes, Stage
 from services.storage.failures import FAILURES
 from services.upstream.documents import Documents
 from services.upstream.wire import AnswerLost
 
-GRACE = timedelta(minutes=5)
-"""After this a write that is not in the product has not been made: no call is under way for so long."""
 SKEW = timedelta(minutes=5)
 """How far the products' clocks may be from ours."""
 PAGE, PAGES = 100, 10
@@ -116,12 +114,13 @@ class Writes:
         """Ask the product whether an uncertain write was made, and settle it when that is certain."""
         if outcome.state is not State.UNCERTAIN or _hidden(errand, outcome):
             return outcome
-        before = len(errand.calls)
+        calls = list[UpstreamCall]()  # other things may be asked for the errand at the same time
         try:
-            record = await self._found(errand, outcome)
+            record = await self._found(replace(errand, calls=calls), outcome)
         except GatewayError:
             return outcome  # the product cannot say now; it will be asked again
-        calls = errand.calls[before:]
+        finally:
+            errand.calls += calls
         if record is not None:
             return await self._applied(outcome, record, calls, changed(outcome, record))
         if not await self._outcomes.is_older(outcome.id, GRACE):

@@ -83,6 +83,7 @@ def test_real_organizations_need_every_real_setting(environment: pytest.MonkeyPa
         ("GATEWAY_PORT", "70000"),
         ("GATEWAY_HTTP__BODY_BYTES", "0"),
         ("GATEWAY_HTTP__BODY_LIMIT", "7"),
+        ("GATEWAY_HTTP__DEADLINE_SECONDS", "101"),
         ("GATEWAY_SEALING_KEYS", "c2hvcnQ="),
         ("GATEWAY_SEALING_KEYS", "not base64!"),
         ("GATEWAY_OPENID__ALGORITHMS", "none"),

@@ -28,6 +28,7 @@ from tests.resolvers.office import (
     record_id,
 )
 from tests.resolvers.test_life_cycle import become, done, status
+from tests.resolvers.test_lost_answers import grow_old
 
 BOOKS = (ESTIMATE, INVOICE, SALES_ORDER, PURCHASE_ORDER)
 TO = ["purchasing@customer.example"]
@@ -246,6 +247,18 @@ async def test_a_lost_mail_of_what_was_sent_before_stays_uncertain(office: Offic
     payload = await mailed(office, "staff", ESTIMATE, record, key, to=TO)
     assert payload["outcome"] == "UNCERTAIN"
     assert (await mailed(office, "staff", ESTIMATE, record, key, to=TO))["outcome"] == "UNCERTAIN"
+    assert len(by_product(office, record)) == 1
+
+
+async def test_a_lost_mail_that_leaves_no_trace_is_not_taken_for_one_that_never_left(office: Office) -> None:
+    record, key = await office.made("staff", ESTIMATE), fresh()
+    become(office, ESTIMATE, record, status="accepted")
+    before = office.stored(ESTIMATE, record)["last_modified_time"]
+    office.fault("lost_answer", ESTIMATE, "POST", times=1)
+    await mailed(office, "staff", ESTIMATE, record, key, to=TO)
+    become(office, ESTIMATE, record, last_modified_time=before)
+    await grow_old(office, key)
+    assert (await office.outcome("staff", key))["outcome"] == "UNCERTAIN"
     assert len(by_product(office, record)) == 1
 
 

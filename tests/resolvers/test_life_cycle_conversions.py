@@ -117,6 +117,21 @@ async def test_a_conversion_that_never_arrived_is_told_so_in_the_end(office: Off
     assert office.count(target) == count
 
 
+@each_conversion
+async def test_what_may_still_become_another_document_is_not_made_one_by_somebody_else(
+    office: Office, case: Case, target: Case
+) -> None:
+    record, count, key = await ready(office, "staff", case), office.count(target), fresh()
+    office.fault("status", target, "POST", status=500, times=1)
+    assert (await converted(office, "staff", case, target, record, key))["outcome"] == "UNCERTAIN"
+    (error,) = (await converted(office, "owner", case, target, record))["userErrors"]
+    assert (error["code"], office.count(target)) == ("CONFLICT", count)
+    await grow_old(office, key)
+    assert (await office.outcome("staff", key))["outcome"] == "REJECTED"
+    assert (await converted(office, "owner", case, target, record))["outcome"] == "APPLIED"
+    assert office.count(target) == count + 1
+
+
 async def test_a_conversion_needs_the_right_to_both(office: Office) -> None:
     record = await office.made("owner", ESTIMATE)
     answer = await convert(office, "estimator", ESTIMATE, INVOICE, record)

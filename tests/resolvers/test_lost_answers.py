@@ -221,6 +221,26 @@ async def test_the_job_finds_out_what_nobody_asks_for(own_office: Office) -> Non
     assert {call["actor"] for event in events for call in event["upstreamCalls"]} == {"staff@demo.example"}
 
 
+async def test_of_writes_that_are_looked_up_at_once_each_tells_its_own_calls(own_office: Office) -> None:
+    office, keys = own_office, {"a": fresh(), "b": fresh()}
+    for case, key in zip((INVOICE, ESTIMATE), keys.values(), strict=True):
+        await office.party(case)
+        office.fault("status", case, "GET", status=400)
+        office.fault("lost_answer", case, "POST", times=1)
+        assert (await office.create("staff", case, key))["outcome"] == "UNCERTAIN"
+    office.recover()
+    for case in (INVOICE, ESTIMATE):
+        office.fault("delay", case, "GET", seconds=0.05)
+    asked = " ".join(
+        f'{alias}: writeOutcome(idempotencyKey: "{key}") {{ auditEventId }}' for alias, key in keys.items()
+    )
+    told = (await office.ask("staff", f"{{ {asked} }}"))["data"]
+    paths = [
+        {call["path"].split("/")[3] for call in (await office.event(one))["upstreamCalls"]} for one in told.values()
+    ]
+    assert paths == [{"invoices"}, {"estimates"}]
+
+
 async def test_a_change_of_what_was_just_made_is_refused_in_the_end_too(office: Office) -> None:
     key = fresh()
     record = await office.made("staff", INVOICE)
