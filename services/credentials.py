@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, func
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, delete, select, update
+from sqlmodel import and_, col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.errors import Forbidden, GatewayError
@@ -159,6 +159,7 @@ class Credentials:
         """Store a consent. It replaces the same person's earlier one, and as the owner's the earlier owner."""
         email = fold(consent.email)
         async with self._database.session() as session:
+            await _hold_member(session, consent, email)
             await _make_room(session, consent, email)
             values = self._row(consent, email)
             values["member_id"] = consent.member_id or _member_at(consent.organization_id, email)
@@ -310,6 +311,14 @@ def _ownership(row: models.Connection) -> Ownership:
         api_domain=row.api_domain,
         last_error=row.last_error,
     )
+
+
+async def _hold_member(session: AsyncSession, consent: Consent, email: str) -> None:
+    """Whoever is just asking the person for his consent has done so before it is given, or sees it."""
+    at_address = and_(models.Member.organization_id == consent.organization_id, models.Member.email == email)
+    whose = col(models.Member.id) == consent.member_id if consent.member_id else at_address
+    held = select(models.Member.id).where(whose).order_by(col(models.Member.id)).with_for_update(key_share=True)
+    await session.exec(held)
 
 
 async def _make_room(session: AsyncSession, consent: Consent, email: str) -> None:

@@ -113,6 +113,7 @@ class Integration:
         action = _action("integration.usersAdd", "users", users[0].member_id if len(users) == 1 else None)
         async with self._changing(errand, action) as (session, organization):
             await seats.hold(session, organization.id)
+            await session.refresh(organization)
             asked = await enrolment(session, organization, users)
             if wrong := list(asked.problems()):
                 return _rejected(session, errand, action, wrong)
@@ -135,6 +136,7 @@ class Integration:
         action = _action("integration.usersUpdate", "users", member_id)
         async with self._changing(errand, action) as (session, organization):
             member, held = await _held(session, organization.id, member_id, product)
+            await session.refresh(organization)
             capable = CapabilitySet(organization.capability_set)
             products = [Product(row.product) for row in held]
             if wrong := list(grant_problems(("input", "grants"), products, capable, granted)):

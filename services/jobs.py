@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import structlog
 from procrastinate import App, JobContext, PsycopgConnector
@@ -15,6 +15,7 @@ from procrastinate.jobs import Job, Status
 from services.observing import Attributes
 from services.storage.connection import Brief, arguments
 from services.storage.engine import Database
+from services.storage.failures import is_away
 from services.storage.statements import RECONNECT_SECONDS
 
 LANES = 6
@@ -79,6 +80,22 @@ class Duties:
     pull_when: str = f"* * * * * */{TICK}"
 
 
+class Persistent(PsycopgConnector):
+    """Says once more what the database may not have heard.
+
+    Otherwise a job whose end could not be noted would be under way for as long as its worker lives.
+    """
+
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+        """As ever."""
+        try:
+            await super().execute_query_async(query, **arguments)
+        except ConnectorException as error:
+            if not is_away(error):
+                raise
+            await super().execute_query_async(query, **arguments)
+
+
 class Jobs:
     """The queue on a database, as one who orders and as one who works.
 
@@ -88,7 +105,7 @@ class Jobs:
     def __init__(self, database: Database, duties: Duties) -> None:
         self._duties = duties
         self._tracer = database.tracer
-        connector = PsycopgConnector(
+        connector = Persistent(
             conninfo=database.conninfo,
             connection_class=Brief,
             kwargs=arguments(database.url, "finance-gateway jobs"),

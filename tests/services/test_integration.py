@@ -4,7 +4,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from services import seats
 from services.audit import Audit, Filters, State, Subject
 from services.errors import LimitReached, NotFound
 from services.identity import Identity
@@ -216,6 +218,34 @@ async def test_two_administrators_at_once_do_not_pass_the_limit(office: Office) 
     assert (refused[0].details["limit"], refused[0].details["asked"]) == (5, 2)
     events = await office.events("integration.usersAdd")
     assert sorted(event.outcome for event in events) == [State.APPLIED] * 4 + [State.REJECTED] * 4
+
+
+@pytest.mark.parametrize("seated", [False, True])
+async def test_who_gets_a_seat_while_the_capability_set_is_widened_gets_the_wider_one(
+    office: Office, *, seated: bool
+) -> None:
+    await office.change(capability_set=CapabilitySet.ESTIMATES_ONLY)
+    sales = await office.company.member("sales")
+    if seated:
+        await office.add(NewUser(sales.id, BOOKS))
+    async with office.company.database.session() as session:
+        await seats.hold(session, office.company.id)
+        changing = asyncio.create_task(
+            office.update(sales, BOOKS, None) if seated else office.add(NewUser(sales.id, BOOKS))
+        )
+        await until_somebody_waits(session)
+        organization = await session.get_one(models.Organization, office.company.id)
+        organization.capability_set = CapabilitySet.ALL_FINANCE_MODULES
+    await changing
+    assert (await office.company.viewer("sales")).access_to(BOOKS).capability_set is CapabilitySet.ALL_FINANCE_MODULES
+
+
+async def until_somebody_waits(session: Any) -> None:
+    """For a lock that this transaction holds."""
+    waiting = text("SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))")
+    async with asyncio.timeout(5):
+        while (await session.exec(waiting)).first() is None:  # noqa: ASYNC110 - what is waited for rings no bell
+            await asyncio.sleep(0.01)
 
 
 async def test_the_1001st_integration_user_is_refused_before_any_effect(office: Office) -> None:

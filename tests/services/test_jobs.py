@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -127,6 +128,39 @@ async def test_a_worker_does_what_is_due_by_the_clock(own_database: Database, di
             await diary.complete.wait()
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
+
+
+async def test_the_end_of_a_job_is_noted_although_the_connection_for_it_is_lost(own_database: Database) -> None:
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def sync(_: str) -> None:
+        begun.set()
+        await may_end.wait()
+
+    async with Jobs(own_database, replace(Diary().duties(), sync=sync)).open() as jobs:
+        await jobs.sync_soon("north")
+        working = asyncio.create_task(jobs.work())
+        await asyncio.wait_for(begun.wait(), 10)
+        async with await psycopg.AsyncConnection.connect(own_database.conninfo) as others:
+            await others.execute("SELECT FROM procrastinate_jobs FOR UPDATE")
+            may_end.set()
+            await kill(own_database, "%procrastinate_finish_job%")
+        async with asyncio.timeout(5):
+            while await states(own_database):  # noqa: ASYNC110 - what is waited for rings no bell
+                await asyncio.sleep(0.01)
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+
+async def kill(database: Database, statement: str) -> None:
+    """End the one backend that waits with such a statement, as soon as there is one."""
+    waiting = (
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND wait_event_type = 'Lock' AND query LIKE %s"
+    )
+    async with await psycopg.AsyncConnection.connect(database.conninfo, autocommit=True) as killer, asyncio.timeout(5):
+        while not (await killer.execute(waiting, [statement])).rowcount:  # noqa: ASYNC110 - what is waited for rings no bell
+            await asyncio.sleep(0.01)
 
 
 async def test_a_lane_goes_on_until_there_is_nothing_more_to_do(own_database: Database, diary: Diary) -> None:

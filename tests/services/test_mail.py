@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 from sqlalchemy import text, update
+from sqlalchemy.exc import OperationalError
 from sqlmodel import col, select
 
 from services.letters import Address, Template
@@ -320,6 +321,17 @@ async def test_what_was_sent_while_the_database_restarted_is_not_sent_again(desk
     assert await desk.outbox.send_due(Restarts(way(office), desk.database)) == Sent(sent=1)
     assert await desk.outbox.send_due(way(office)) == Sent()
     assert ((await desk.mail()).state, len(office.taken)) == ("SENT", 1)
+
+
+async def test_a_database_that_does_not_answer_is_told_as_such(desk: Desk, office: PostOffice) -> None:
+    await desk.write("staff")
+    hasty = Database(desk.database.url, statement_timeout=0.1)
+    async with desk.database.session() as session:
+        await session.exec(text("LOCK TABLE mails"))  # type: ignore[call-overload]
+        with pytest.raises(OperationalError):
+            await Outbox(hasty).send_due(way(office))
+    await hasty.close()
+    assert await desk.outbox.send_due(way(office)) == Sent(sent=1)
 
 
 async def test_a_server_is_talked_to_in_secret_and_with_a_password(desk: Desk, tmp_path: Path) -> None:
