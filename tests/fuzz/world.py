@@ -199,7 +199,8 @@ class World:
             return self._failure(place, chance)
         if roll < 0.5:
             return self.record(chance.choice(list(_objects(self.schema))), place, chance)
-        return chance.choice(WRONG)
+        found = chance.choice(WRONG)
+        return type(found)(*found.args) if isinstance(found, Exception) else found  # one that is raised keeps its past
 
     def _failure(self, place: str, chance: Random) -> Exception:
         made = (
