@@ -179,7 +179,7 @@ class Outbox:
 
     async def _next(self, this: _Round) -> bool:
         """Try the message that has been due for longest; False when there is none."""
-        tried = None
+        due = tried = None
         try:
             async with self._database.session() as session:
                 due = await _claim(session)
