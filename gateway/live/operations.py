@@ -36,6 +36,7 @@ from schema.permissions import requirement
 from services.errand import Errand
 from services.errors import DeadlineExceeded, GatewayError, Unauthenticated
 from services.policy import Viewer
+from services.storage.failures import has_crossed, is_away
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +57,10 @@ class Ended(Exception):
 
 class SignedOut(Ended):
     """The ticket under which it began is good no longer."""
+
+
+class Interrupted(Ended):
+    """Whether it may go on cannot be found out now; it may be begun again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +204,23 @@ class _Run:
             await asyncio.sleep(self.live.limits.pause_seconds)
 
     async def _viewer(self, requires: str | None, coordinate: str) -> Viewer:
-        """Who the viewer is by now; raises `Unauthenticated` or `Forbidden` when he may no longer look."""
-        viewer, _ = await self.live.admit(self.ticket)
+        """Who the viewer is by now; raises `Unauthenticated`, or `Forbidden` when he may no longer look."""
+        viewer = await self._admitted()
         if (viewer.id, viewer.organization_id) != (self.viewer.id, self.viewer.organization_id):
             raise Unauthenticated("You have become somebody else; subscribe again.", reason="VIEWER_CHANGED")
         if requires and not (decision := viewer.decide(requires)).granted:
             raise forbidden(decision, coordinate)
         return viewer
+
+    async def _admitted(self) -> Viewer:
+        try:
+            return (await self.live.admit(self.ticket))[0]
+        except DeadlineExceeded as error:
+            raise Interrupted([body_of(error)]) from error
+        except Exception as error:
+            if not is_away(error) and not has_crossed(error):
+                raise
+            raise Interrupted([body_of(internal(error, self.request_id))]) from error
 
     def _requirement(self, executor: Executor[Any]) -> tuple[str | None, str]:
         """The permission that the operation's one field asks for, and the field's coordinate."""

@@ -18,7 +18,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from gateway.answer import PASSING, internal
 from gateway.door import EVERYONE
 from gateway.endpoint import ORGANIZATION_HEADER, Ticket
-from gateway.live.operations import Ended, Live, SignedOut
+from gateway.live.operations import Ended, Interrupted, Live, SignedOut
 from gateway.operation import Malformed, Operation, decoded
 from gateway.request_id import PARENT
 from services.errors import GatewayError, Unauthenticated
@@ -166,7 +166,8 @@ class Socket:
     async def _operate(self, key: str, operation: Operation, ticket: Ticket) -> None:
         """Send all answers. The id is free again before the client learns that the operation is over.
 
-        A ticket that is good no longer is the whole socket's: clients open another one, and go on with the operation.
+        A ticket that is good no longer, or cannot be looked at now, is the whole socket's: clients open another one,
+        and go on with the operation.
         """
         request_id = uuid4().hex
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -177,6 +178,8 @@ class Socket:
                         await self._send("next", id=key, payload=body)
             except SignedOut as out:
                 await self._close(Code.FORBIDDEN, out.errors[0]["message"])
+            except Interrupted as cut:
+                await self._close(Code.TRY_AGAIN_LATER, cut.errors[0]["message"])
             except Ended as ended:
                 del self._operations[key]
                 await self._send("error", id=key, payload=ended.errors)

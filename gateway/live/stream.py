@@ -15,7 +15,7 @@ from strawberry.types.graphql import OperationType
 
 from gateway.answer import HEADERS, refused
 from gateway.endpoint import ALLOWED, Ticket
-from gateway.live.operations import Body, Ended, Live
+from gateway.live.operations import Body, Ended, Interrupted, Live
 from gateway.media import EVENTS
 from gateway.refusals import STATUS
 from services.errors import GatewayError
@@ -49,6 +49,8 @@ async def _events(answers: AsyncGenerator[Body, None], live: Live) -> AsyncGener
         async with aclosing(answers), aclosing(_with_silences(answers, live)) as bodies:
             async for body in bodies:
                 yield SILENCE if body is None else _next(body)
+    except Interrupted:
+        return  # without an end: clients come back
     except Ended as ended:
         yield _next({"errors": ended.errors})
     if not live.leaving.is_set():

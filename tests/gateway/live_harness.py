@@ -130,6 +130,14 @@ class Server:
             await connection.execute(statement)
 
     @asynccontextmanager
+    async def undecided(self) -> AsyncIterator[None]:
+        """Something has changed, and within the block nobody finds out who may do what now."""
+        await self.change("UPDATE profiles SET administers = NOT administers")
+        async with await psycopg.AsyncConnection.connect(self.database.conninfo) as connection:
+            await connection.execute("LOCK TABLE members IN ACCESS EXCLUSIVE MODE")
+            yield
+
+    @asynccontextmanager
     async def connected(self, *, protocols: list[str] | None = None, **headers: str) -> AsyncIterator["Client"]:
         """A WebSocket that has said nothing yet."""
         url = f"{self.address.replace('http', 'ws')}/graphql"

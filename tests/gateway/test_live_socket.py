@@ -320,6 +320,20 @@ async def test_whoever_connects_while_the_database_is_away_is_told_to_come_back(
             assert await client.hear() == {"type": "pong"}
 
 
+async def test_a_client_whose_rights_cannot_be_looked_at_when_something_happens_is_told_to_come_back(
+    demo: Demo, topic: str
+) -> None:
+    async with (
+        demo.gateway() as gateway,
+        served(gateway, LIMITS, Http(deadline_seconds=0.5)) as live,
+        live.signed_in("staff") as client,
+    ):
+        await watching(client, topic)
+        async with live.undecided():
+            await live.tell(topic, "now")
+            assert (await client.closed())[0] == 1013
+
+
 async def test_a_socket_outlives_the_patience_for_the_heads_of_requests_and_ends_with_the_server(
     demo: Demo, topic: str
 ) -> None:

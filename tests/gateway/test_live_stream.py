@@ -164,6 +164,21 @@ async def test_a_server_that_ends_breaks_streams_off_without_completing_them(dem
     assert heard == ["next"]
 
 
+async def test_a_stream_whose_viewers_rights_cannot_be_looked_at_breaks_off_for_him_to_come_back(
+    demo: Demo, topic: str
+) -> None:
+    async with (
+        demo.gateway() as gateway,
+        served(gateway, LIMITS, Http(deadline_seconds=0.5)) as live,
+        streaming(live, "staff", SEEN, topic=topic) as response,
+    ):
+        heard = events(response)
+        assert (await anext(heard))[0] == "next"
+        async with live.undecided():
+            await live.tell(topic, "now")
+            assert [event async for event in heard] == []
+
+
 async def test_events_are_sent_to_those_who_like_them_best() -> None:
     json_first = "application/graphql-response+json, application/json, text/event-stream"
     for accept, wanted in {
