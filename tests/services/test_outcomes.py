@@ -10,7 +10,7 @@ from sqlmodel import col, select, update
 from services.audit import Action, Audit, FieldChange, State, Subject
 from services.errand import UpstreamCall
 from services.errors import Conflict
-from services.outcomes import LAPSE, Begun, Outcome, Outcomes, Stage
+from services.outcomes import GRACE, LAPSE, Begun, Outcome, Outcomes, Stage
 from services.policy import AccessKind, Product
 from services.storage import models
 
@@ -236,6 +236,32 @@ async def test_who_acts_on_the_same_at_once_is_told_of_the_others(outcomes: Outc
     await outcomes.settle(first.outcome.id, State.APPLIED)
     await change(company, second.outcome.id, started_at=ago(seconds=121))
     assert (await begin(outcomes, company, "4", details={"on": "invoices:1"})).outcome.details["rivals"] == []
+
+
+@pytest.mark.parametrize(
+    ("shows", "age", "counts"),
+    [
+        (None, GRACE - timedelta(seconds=5), True),
+        (None, GRACE + timedelta(seconds=5), False),
+        ({"status": "void"}, timedelta(0), False),
+    ],
+)
+async def test_an_uncertain_act_counts_while_an_effect_that_the_record_does_not_show_may_come(
+    outcomes: Outcomes, company: Any, shows: dict[str, str] | None, age: timedelta, counts: bool
+) -> None:
+    assert timedelta(minutes=5) == GRACE, "as docs/life-cycle.md says"
+    details = {"on": "invoices:1"} | ({"shows": shows} if shows else {})
+    lost = (await begin(outcomes, company, "lost", details=details)).outcome.id
+    await outcomes.settle(lost, State.UNCERTAIN)
+    await change(company, lost, started_at=models.now() - age)
+    begun = await begin(outcomes, company, "new", details={"on": "invoices:1"})
+    assert begun.outcome.details["rivals"] == ([lost] if counts else [])
+
+
+async def test_what_was_looked_at_for_a_write_is_told_of_that_write_alone(outcomes: Outcomes, company: Any) -> None:
+    one, other = [(await begin(outcomes, company, key)).outcome.id for key in "ab"]
+    await outcomes.note(one, {"others": ["7", "8"]})
+    assert (await outcomes.others(one), await outcomes.others(other)) == ({"7", "8"}, set())
 
 
 async def test_of_two_who_begin_at_once_one_is_told_of_the_other(outcomes: Outcomes, company: Any) -> None:
