@@ -58,7 +58,9 @@ ALWAYS: Conditions = frozenset()
 
 
 def number(value: Any, otherwise: int) -> int:
-    """A client's number, as far as it is one."""
+    """A client's number, as far as it is one: an `Int` may be sent as 100.0."""
+    if type(value) is float and value.is_integer():
+        value = int(value)
     return max(0, value) if type(value) is int else otherwise
 
 

@@ -18,7 +18,8 @@ SQUARE = bytes.maketrans(b"{}", b"[]")
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 ID = re.compile(r"[!-~]{1,256}")
 """Of a trusted document."""
-NUL = re.compile(r"\\u0000|\\u\{0+\}")
+NUL = re.compile(r"\0|\\u0000|\\u\{0+\}")
+"""Itself, which a URL can bring, and as GraphQL escapes it."""
 HIGH, LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
 """The halves of a character beyond U+FFFF, as JSON escapes them."""
 HALF = re.compile(f"{HIGH}(?!{LOW})|(?<!{HIGH}){LOW}")

@@ -36,9 +36,6 @@ from services.sandbox import Sandbox
 from services.storage.engine import Database
 from services.trusted import Trusted
 
-CHARACTERS = 1_000_000
-"""Of all documents whose plans are kept together; one takes up to 150 bytes a character."""
-
 
 @dataclass(frozen=True)
 class Process:
@@ -104,7 +101,6 @@ def _plans(settings: Settings, tracer: Tracer | None) -> Plans | None:
     return Plans(
         schema,
         documents=how.documents,
-        characters=CHARACTERS,
         variants=how.variants,
         mistakes=settings.limits.errors,
         tracer=tracer,

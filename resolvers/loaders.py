@@ -97,6 +97,15 @@ class Loaders:
                 if row.as_of is None and self._told.get(made, at) >= at:
                     self._told[made] = at
 
+    def wrote(self, record: Document) -> None:
+        """Forget what was read of a record before it was written: a later write of the request may show it again."""
+        module = MODULE_OF[type(record)]
+        for known in (self._full, self._known):
+            if module in known:
+                known[module].clear(record.id)
+        self._take_in()
+        self._rows.pop((type(record), record.id), None)
+
     def full(self, record: Document) -> "DataLoader[str, Document]":
         """Full records of the record's kind, by id."""
         return self.documents(MODULE_OF[type(record)])

@@ -68,7 +68,7 @@ async def write_outcome(_root: Any, context: Context, idempotency_key: str) -> P
 async def told(context: Context, write: Awaitable[Written]) -> Payload:
     """The write's payload; an error names its audit event by global id."""
     try:
-        return payload(await write)
+        written = await write
     except GatewayError as error:
         if isinstance(error, Forbidden) and any(grant.assigned_only for grant in context.viewer.own_grants()):
             named = error.details.get("missingFrom", ())
@@ -77,6 +77,9 @@ async def told(context: Context, write: Awaitable[Written]) -> Payload:
         if event := error.details.get("auditEventId"):
             error.details["auditEventId"] = context.global_id("audit", event)
         raise
+    if written.document is not None:
+        context.loaders.wrote(written.document)
+    return payload(written)
 
 
 def _draft(context: Context, input: Any, requirement: Requirement) -> tuple[dict[str, Any], list[Problem]]:  # noqa: A002

@@ -63,7 +63,7 @@ class Replay(SchemaExtension):
         if not kept:
             return _next(root, info, *args, **kwargs)
         _touch(info)
-        fetched = kept.popleft()
+        fetched = kept[0] if len(kept) == 1 and kept[0].lasting else kept.popleft()
         return _again(fetched.value) if fetched.wave is None else self._later(fetched.value, self._waves[fetched.wave])
 
     async def _later(self, value: Any, wave: asyncio.Event) -> Any:

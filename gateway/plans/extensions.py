@@ -57,5 +57,6 @@ class Extensions:
         noted = variant.noted.get(reached)
         if noted is None:
             touched = variant.touched(reached)
-            noted = variant.noted[reached] = [extension.noted(touched) for extension in self._all]
+            noted = [extension.noted(touched) for extension in self._all]
+            variant.noted.put(reached, noted)
         return noted

@@ -37,7 +37,8 @@ class Module:
     @property
     def source(self) -> str:
         """The text."""
-        return "\n\n\n".join([f"# {self._title}", *self._functions]) + "\n"
+        title = ascii(self._title)[1:-1]  # it cannot end its line, whatever it says
+        return "\n\n\n".join([f"# {title}", *self._functions]) + "\n"
 
     def load(self, owner: object) -> dict[str, Any]:
         """Compile it and give all its names; tracebacks show its lines as long as `owner` lives."""

@@ -30,14 +30,15 @@ class Plans:
         schema: Schema,
         *,
         documents: int = 1000,
-        characters: int = 4_000_000,
+        characters: int = 16_000_000,
         variants: int = 16,
         mistakes: int = 100,
         tracer: Tracer | None = None,
     ) -> None:
-        """Keep at most that many documents, of that many characters together, and variants of each operation.
+        """Keep at most that many documents, and variants of each operation.
 
-        Validation ends after so many mistakes.
+        Together they weigh at most so many characters of Python, which take about ten bytes each. Validation ends
+        after so many mistakes.
         """
         self.counts = Counts()
         """Of all operations, also of those that are not kept any more."""
@@ -87,7 +88,10 @@ class Plans:
         variables = program.variables.coerced(request.variables or {})
         if variables is None:
             return None
+        before = program.characters
         variant = program.variant(variables.coerced, request.context)
+        if program.characters != before:
+            self._keep(plan)
         return (
             None if isinstance(variant, str) else Run(variant, request.context, request.root, variables, self._tracer)
         )
@@ -102,8 +106,11 @@ class Plans:
         if known is None:
             known = self._new(query, operation_name)
             if known.document is not None:
-                self._prepared.put((query, operation_name), known, len(query))
+                self._keep(known)
         return known
+
+    def _keep(self, plan: Prepared) -> None:
+        self._prepared.put((plan.query, plan.name), plan, plan.weight)
 
     def _new(self, query: str, operation_name: str | None) -> Prepared:
         if self._why is not None:

@@ -14,6 +14,7 @@ from graphql import (
     OperationType,
     VariableNode,
     parse,
+    separate_operations,
     validate,
 )
 from graphql.execution.collect_fields import FragmentDetails
@@ -30,6 +31,9 @@ RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
 """As Strawberry validates."""
 CONDITIONS = {"skip": False, "include": True}
 """The directives that decide what is selected, and the values under which everything is."""
+
+TREE = 16
+"""Characters of Python that take as much memory as what is parsed of one character of a document."""
 
 
 @dataclass(slots=True)
@@ -59,6 +63,11 @@ class Prepared:
     def runs(self) -> str:
         """`plan` or `graphql-core`."""
         return "plan" if self.program else "graphql-core"
+
+    @property
+    def weight(self) -> int:
+        """The memory that it takes, in characters of Python."""
+        return TREE * len(self.query) + (self.program.characters if self.program else 0)
 
     @cached_property
     def kind(self) -> str:
@@ -119,12 +128,15 @@ def _fragments(document: DocumentNode) -> dict[str, FragmentDetails]:
 
 
 def _flags(document: DocumentNode, definition: OperationDefinitionNode) -> dict[str, bool]:
-    """The operation's variables that stand in conditions; raises `Uncompiled` for other directives."""
+    """The operation's variables that stand in conditions; raises `Uncompiled` for other directives.
+
+    Other operations of the document count for nothing: a variable of the same name can be of any type there.
+    """
     if definition.operation is OperationType.SUBSCRIPTION:
         raise Uncompiled("it is live")
     own = {variable.variable.name.value for variable in definition.variable_definitions or ()}
     flags: dict[str, bool] = {}
-    for directive in _directives(document):
+    for directive in _directives(separate_operations(document)[definition.name.value if definition.name else ""]):
         name = directive.name.value
         if name not in CONDITIONS:
             raise Uncompiled(f"it uses @{name}")

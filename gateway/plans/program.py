@@ -16,6 +16,8 @@ from gateway.plans.ways import Gated, way
 from gateway.plans.writing import Writer
 
 Flags = tuple[Any, ...]
+FIELD = 64
+"""Characters of Python that take as much memory as a field of a shape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Program:
         self.flags = flags
         self.seconds = 0.0
         """Spent on compiling."""
+        self.characters = 0
+        """Of the Python of all variants that are kept, and what their shapes come to beside it."""
         self._schema = schema
         self._inputs = Inputs(schema)
         self._needs: Lately[Needs] = Lately(variants, variants)
@@ -44,6 +48,7 @@ class Program:
         for asked in shape.fields:
             if asked.definition is not None:
                 way(asked, schema, at_root=asked in shape.root.fields)
+        self.characters = self._weight()
 
     @property
     def kept(self) -> int:
@@ -53,15 +58,23 @@ class Program:
     def variant(self, variables: Mapping[str, Any], context: Any) -> Variant | str:
         """The compiled operation for these variables and this viewer; where there is none, why."""
         flags = tuple([variables.get(name) for name in self.flags])
-        if None in flags:
-            return "a condition is null"
-        gates = self._needed(flags).gates
+        if not all(flag.__class__ is bool for flag in flags):
+            return "a condition is neither true nor false"
+        try:
+            gates = self._needed(flags).gates
+        except Uncompiled as error:
+            return str(error)
         grants = tuple([gate.granted(context) for gate in gates.values()])
         variant = self._variants.get((flags, grants))
         if variant is None:
             variant = self._written(flags, dict(zip(gates, grants, strict=True)))
             self._variants.put((flags, grants), variant)
+            self.characters = self._weight()
         return variant
+
+    def _weight(self) -> int:
+        sources = sum(len(one.source) for one in self._variants if isinstance(one, Variant))
+        return sources + FIELD * sum(len(one.shape.fields) for one in self._needs)
 
     def _needed(self, flags: Flags) -> Needs:
         known = self._needs.get(flags)

@@ -32,6 +32,8 @@ class Fetched(NamedTuple):
 
     value: Any
     wave: int | None
+    lasting: bool = False
+    """Whether it holds for everyone who asks from here on: the way from a record to a linked one is gone once."""
 
 
 Kept = dict[tuple[int, int], deque[Fetched]]
@@ -73,7 +75,7 @@ class Run:
         self._arguments: dict[int, dict[str, Any]] = {}
         self._places: dict[int, Any] = {}
         self._kept: list[tuple[int, Any, Any]] = []
-        self._waves: list[tuple[int, Sequence[Row], Sequence[Any], int]] = []
+        self._waves: list[tuple[int, Sequence[Row], Sequence[Any], int, bool]] = []
         self.waves = 0
         """How often something waited for has come."""
         self._awaited: dict[int, Fetched] = {}
@@ -149,7 +151,7 @@ class Run:
     async def fetched(self, index: int, rows: Sequence[Row], awaitables: Sequence[Awaitable[Any]]) -> Sequence[Any]:
         """The values of coroutines, one a row; all are awaited and remembered, then the first failure ends the run."""
         outcomes = await _outcomes(awaitables)
-        self._waves.append((index, rows, outcomes, self._wave()))
+        self._waves.append((index, rows, outcomes, self._wave(), False))
         return _values(outcomes)
 
     async def awaited(self, rows: Sequence[Row]) -> Sequence[Any]:
@@ -173,7 +175,7 @@ class Run:
         if failed:
             errors, of = [outcomes[place] for place in failed], [rows[place] for place in failed]
             wave = self._wave()
-            self._waves += [(index, of, errors, wave) for index in indexes]
+            self._waves += [(index, of, errors, wave, True) for index in indexes]
         return _values(outcomes)
 
     def _address(self, link: Link, record: Any) -> tuple[Any, Any] | None:
@@ -185,9 +187,9 @@ class Run:
         kept: Kept = {}
         for index, record, value in self._kept:
             self._add(kept, index, record, self._awaited.get(id(value)) or Fetched(value, None))
-        for index, rows, values, wave in self._waves:
+        for index, rows, values, wave, lasting in self._waves:
             for (origin, _, _), value in zip(rows, values, strict=True):
-                self._add(kept, index, origin, Fetched(value, wave))
+                self._add(kept, index, origin, Fetched(value, wave, lasting))
         return kept
 
     def _wave(self) -> int:

@@ -5,8 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.plans.arguments import Arguments
+from gateway.plans.lately import Lately
 from gateway.plans.shape import Field, Level, Operation, Shape
 from gateway.plans.ways import Gated
+
+MOST_NOTED = 32
+"""Combinations of levels: there are as many as a client cares to make."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +32,8 @@ class Variant:
     source: str = ""
     functions: Mapping[str, Any] = field(default_factory=dict)
     waits: Sequence[Callable[[Any, Sequence[Any]], Awaitable[None]]] = ()
-    noted: dict[tuple[bool, ...], Sequence[Any]] = field(default_factory=dict)
-    """What extensions made of the touched fields, by the levels that were reached."""
+    noted: Lately[Sequence[Any]] = field(default_factory=lambda: Lately(MOST_NOTED, MOST_NOTED))
+    """What extensions made of the touched fields, by the levels that were reached: one for each way to answer."""
 
     def touched(self, reached: Sequence[bool]) -> list[Gated]:
         """The gated fields whose values were asked for when these levels were reached."""

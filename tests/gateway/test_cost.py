@@ -46,6 +46,11 @@ POINTS = {
     "a list may be as long as it is asked for": ("{ recent(first: 4) { friends { id } } }", {}, 4 * (1 + 5)),
     "or as the list it is asked by": ('{ nodes(ids: ["a", "b", "c"]) { owner { id } } }', {}, 3 * (1 + 1)),
     "a variable says how many": ("query($n: Int) { people(first: $n) { nodes { id } } }", {"n": 3}, 1 + 3),
+    "a whole number is one however it is written": (
+        "query($n: Int) { people(first: $n) { nodes { id } } }",
+        {"n": 50.0},
+        1 + 50,
+    ),
     "or its default": ("query($n: Int = 9) { people(first: $n) { nodes { id } } }", {}, 1 + 9),
     "null is the usual": ("query($n: Int = 9) { people(first: $n) { nodes { id } } }", {"n": None}, 1 + 20),
     "a list in a variable as well": ("query($i: [ID!]!) { nodes(ids: $i) { id } }", {"i": ["a", "b"]}, 2),

@@ -222,7 +222,8 @@ async def test_a_url_with_bad_parameters_is_refused(gateway: Gateway) -> None:
         f"{name}&query={{__typename}}",
         (f"{name}&variables=[]", f"{name}&variables={{", f"{name}&extensions=7"),
     )
-    for url in ("?variables={}", "?query=", twice, *wrong):
+    nul = '?query={node(id:"%00"){id}}'
+    for url in ("?variables={}", "?query=", twice, *wrong, nul):
         response = await gateway.send("staff", "GET", f"/graphql{url}")
         assert (response.status_code, error(response)["extensions"]["code"]) == (400, "BAD_USER_INPUT"), url
 

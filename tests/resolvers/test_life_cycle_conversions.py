@@ -84,6 +84,21 @@ async def test_all_the_way_from_an_estimate_to_an_invoice(office: Office) -> Non
     assert found["salesOrders"] == [{"id": order, "invoices": [{"id": invoice}]}]
 
 
+async def test_a_later_write_of_a_request_shows_what_an_earlier_one_has_changed(office: Office) -> None:
+    estimate = await ready(office, "owner", ESTIMATE)
+    invoice = (await converted(office, "owner", ESTIMATE, INVOICE, estimate))["invoice"]["id"]
+    shown = "{ outcome estimate { invoices { notes } } }"
+    query = f"""mutation($estimate: ID!, $invoice: ID!) {{
+      one: estimateEmail(id: $estimate, input: {{}}, idempotencyKey: "{fresh()}") {shown}
+      two: invoiceUpdate(id: $invoice, input: {{notes: "agreed"}}, idempotencyKey: "{fresh()}") {{ outcome }}
+      three: estimateEmail(id: $estimate, input: {{}}, idempotencyKey: "{fresh()}") {shown}
+    }}"""
+    data = (await office.ask("owner", query, estimate=estimate, invoice=invoice))["data"]
+    assert {payload["outcome"] for payload in data.values()} == {"APPLIED"}
+    assert data["one"]["estimate"]["invoices"] == [{"notes": None}]
+    assert data["three"]["estimate"]["invoices"] == [{"notes": "agreed"}]
+
+
 @each_conversion
 async def test_of_two_conversions_at_once_one_is_made(office: Office, case: Case, target: Case) -> None:
     record, count = await ready(office, "owner", case), office.count(target)

@@ -1,5 +1,6 @@
 """Compiled operations as clients meet them: the same answers and permissions as without plans."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -85,6 +86,17 @@ async def test_viewers_with_other_grants_never_share_a_variant(gateway: Gateway)
         hidden, shown = await gateway.ask("readonly", query), await gateway.ask("staff", query)
         assert None not in [node["balance"] for node in shown["data"]["invoices"]["nodes"]]
         assert {node["balance"] for node in hidden["data"]["invoices"]["nodes"]} == {None}
+
+
+async def test_what_a_client_writes_is_never_python(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WRITTEN_BY_A_CLIENT", raising=False)
+    query = "query A($x: Boolean!) { __typename @skip(if: $x) } query B($x: String!) { invoices(after: $x) { asOf } }"
+    python = "a\nimport os; os.environ['WRITTEN_BY_A_CLIENT'] = 'yes'\n#"
+    sent = {"query": query, "operationName": "B", "variables": {"x": python}}
+    answer = (await gateway.post("readonly", sent)).json()
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["BAD_USER_INPUT"]
+    assert "WRITTEN_BY_A_CLIENT" not in os.environ
+    assert [(row.straight, row.exact, row.core) for row in rows(gateway)] == [(0, 1, 0)]
 
 
 async def test_plans_can_be_turned_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,12 @@
 import asyncio
 import gc
 import linecache
+import os
 import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,6 +20,8 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from strawberry.types.graphql import OperationType
 
 from gateway.plans import Plans
+from gateway.plans.module import Module
+from gateway.plans.variant import MOST_NOTED, Variant
 from resolvers.relations import Derived
 from schema.permissions import field, guarded, required
 from services.policy import Decision
@@ -91,6 +95,17 @@ class Store:
         Derived(lambda _root, _context, found: SimpleNamespace(name="Harbor Foods") if found else None),
         args={"found": required(bool, "Whether there is one.")},
     )
+
+
+@strawberry.type
+class Labels:
+    @strawberry.field
+    def label(self, of: str) -> str:
+        return of
+
+    @strawberry.field
+    def count(self, of: list[str]) -> int:
+        return len(of)
 
 
 @strawberry.type
@@ -214,6 +229,38 @@ async def test_conditions_make_a_variant_each(plans: Plans) -> None:
     assert row(plans) == (4, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("declared", "asked", "given"),
+    [
+        ("String!", "label(of: $x)", "a\nimport os; os.environ['WRITTEN_BY_A_CLIENT'] = 'yes'\n#"),
+        ("[String!]!", "count(of: $x)", ["a", "b"]),
+    ],
+)
+async def test_a_variable_that_is_a_condition_in_another_operation_is_only_a_value(
+    monkeypatch: pytest.MonkeyPatch, declared: str, asked: str, given: Any
+) -> None:
+    monkeypatch.delenv("WRITTEN_BY_A_CLIENT", raising=False)
+    plans = Plans(strawberry.Schema(Labels))
+    query = f"query A($x: Boolean!) {{ __typename @skip(if: $x) }} query B($x: {declared}) {{ {asked} }}"
+    answer = await plans.execute(query, variables={"x": given}, operation_name="B")
+    assert answer.errors is None
+    assert "WRITTEN_BY_A_CLIENT" not in os.environ
+    assert row(plans) == (1, 0, 0)
+
+
+def test_what_a_title_says_stays_in_its_line() -> None:
+    module = Module("a\nb\rc\x0cd\u2028e\0")
+    assert module.load(test_what_a_title_says_stays_in_its_line)["__builtins__"]
+    assert len(module.source.splitlines()) == 1
+
+
+@pytest.mark.parametrize("x", [True, False])
+async def test_a_condition_may_decide_between_what_is_compiled_and_what_is_not(plans: Plans, x: bool) -> None:
+    schema_, label = "__schema @skip(if: $x) { queryType { name } }", "maybe @include(if: $x) { label }"
+    for selected in (f"{schema_} {label}", f"{label} {schema_}"):
+        await same(plans, f"query ($x: Boolean!) {{ {selected} }}", x=x)
+
+
 async def test_an_operation_of_a_kind_that_is_not_allowed_is_refused_as_ever(plans: Plans) -> None:
     with pytest.raises(InvalidOperationTypeError):
         await plans.execute('mutation { put(label: "a") { label } }', allowed={OperationType.QUERY})
@@ -240,16 +287,42 @@ async def test_a_traceback_shows_the_generated_lines(plans: Plans) -> None:
 
 
 async def test_only_so_many_documents_are_kept_and_nothing_remains_of_the_others() -> None:
-    plans = Plans(schema, documents=3, characters=100)
+    plans = Plans(schema, documents=3, characters=20_000)
     for number in range(10):
         await plans.execute(f"{{ maybe {{ a{number}: label }} }}")
     gc.collect()
     kept = [row.digest for row in plans.report()]
     assert len(kept) == 3
-    await plans.execute("{ maybe { label } }" + " " * 100)
+    await plans.execute("{ maybe { label } }" + " " * 20_000)
     assert [row.digest for row in plans.report()] == kept
     plan_lines = [entry[2] for name, entry in linecache.cache.items() if name.startswith("<plan ")]
     assert not [lines for lines in plan_lines if any("'a0'" in line for line in lines)]
+
+
+async def test_all_that_operations_are_compiled_to_is_kept_up_to_a_weight() -> None:
+    plans, flags = Plans(schema, characters=20_000), "$a: Boolean!, $b: Boolean!"
+    queries = [f"query ({flags}) {{ maybe {{ n{n}: label @skip(if: $a) label @skip(if: $b) }} }}" for n in range(30)]
+    for query in queries:
+        for a, b in product((True, False), repeat=2):
+            await plans.execute(query, variables={"a": a, "b": b})
+    kept = [one for one in map(plans.known, queries) if one]
+    assert 10_000 < sum(one.weight for one in kept) <= 20_000
+    assert plans.kept() == (len(kept), 4 * len(kept))
+
+
+async def test_the_ways_to_answer_that_are_remembered_have_a_number() -> None:
+    names = [f"v{number}" for number in range(8)]
+    shops = " ".join(f"{name}: shop(found: ${name}) {{ name }}" for name in names)
+    query = f"query ({' '.join(f'${name}: Boolean!' for name in names)}) {{ {shops} }}"
+    plans, visitor = Plans(strawberry.Schema(Store)), Visitor()
+    for number in range(2 * MOST_NOTED):
+        found = {name: bool(number >> place & 1) for place, name in enumerate(names)}
+        await plans.execute(query, variables=found, context=visitor)
+    program = plans.prepare(query).program
+    assert program
+    variant = program.variant(found, visitor)
+    assert isinstance(variant, Variant)
+    assert len(variant.noted) == MOST_NOTED
 
 
 async def test_a_schema_whose_extensions_see_every_operation_runs_on_graphql_core() -> None:
