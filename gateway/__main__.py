@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 import typer
 
+from gateway import VERSION
 from gateway.console import CannotStart, fail, on_database, read_settings
 from gateway.documents import documents
 from gateway.settings import Settings
@@ -19,9 +20,7 @@ if TYPE_CHECKING:
     from services.records.copy import Copy
     from services.storage.records import RecordPull
 
-cli = typer.Typer(
-    help="The finance gateway.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
-)
+cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 connect = typer.Typer(help="Print the link under which a person connects his own access to Zoho.", no_args_is_help=True)
@@ -36,6 +35,20 @@ cli.add_typer(documents, name="documents")
 Migrate = Annotated[bool, typer.Option("--migrate", help="The person works under this access from then on.")]
 Organization = Annotated[str | None, typer.Option(help="The id of a connected organization.")]
 Answer = TypeVar("Answer")
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(VERSION)
+        raise typer.Exit
+
+
+Version = Annotated[bool, typer.Option("--version", is_eager=True, callback=_tell_version, help="Say which this is.")]
+
+
+@cli.callback()
+def gateway(version: Version = False) -> None:
+    """The finance gateway."""
 
 
 @cli.command()
@@ -156,7 +169,8 @@ def diff(
         fail(str(error), code=2)
     typer.echo(report.as_json(found, allowed) if as_json else "\n".join(report.lines(found)))
     if left := report.refused(found, allowed):
-        fail(f"{len(left)} of these changes have to be allowed, if they are meant: --allow breaking,loosening")
+        words = ",".join(sorted({change.verdict for change in left} | allowed))
+        fail(f"{len(left)} of these changes must be allowed, if meant: --allow {words}")
 
 
 @published.command()
@@ -180,7 +194,10 @@ def pack(
     """Write what a client's team needs to test against the gateway."""
     from gateway.contract.pack import write
 
-    typer.echo("\n".join(str(path) for path in write(directory)))
+    try:
+        typer.echo("\n".join(str(path) for path in write(directory)))
+    except OSError as error:
+        fail(f"{directory} cannot be written: {error.strerror}.")
 
 
 @cli.command()
@@ -190,12 +207,12 @@ def plan(
     without: Annotated[list[str], typer.Option(help="A permission that is not granted; can be repeated.")] = [],  # noqa: B006
 ) -> None:
     """Print the Python that an operation runs as; or why it runs on graphql-core."""
-    from gateway.planning import UnknownPermission, shown
+    from gateway.planning import Unplanned, shown
 
     read_settings(quiet=True)
     try:
         typer.echo(shown(file.read_text(), operation, without))
-    except UnknownPermission as error:
+    except Unplanned as error:
         fail(str(error))
 
 
@@ -289,7 +306,8 @@ def prune(
 
     done, gone = _audited(lambda settings: auditing.prune(settings, file, organization, before))
     typer.echo(f"{done.links} facts in {file}, SHA-256 {done.digest}")
-    typer.echo("\n".join(f"{one.organization_id}: removed up to {one.last.sequence}:{one.last.hash}" for one in gone))
+    for one in gone:
+        typer.echo(f"{one.organization_id}: removed up to {one.last.sequence}:{one.last.hash}")
 
 
 @records.command()

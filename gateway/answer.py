@@ -1,5 +1,6 @@
 """What a client gets to see of a result: coded errors, and nothing of the inside."""
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from math import ceil
@@ -25,6 +26,8 @@ STATUS = {
 }
 """The status of a request that failed before execution, by error code; 401 and 400 otherwise."""
 HEADERS = {"Cache-Control": "no-store"}
+VARIABLE = re.compile(r"Variable '\$\w+' has invalid value(?: at [\w.\[\]]+)?: ")
+"""Where the fault is, before what graphql-core or one of our types says of it."""
 TOO_DEEP = BadUserInput("The operation is nested too deeply.")
 
 
@@ -84,7 +87,11 @@ def published(error: GraphQLError, request_id: str) -> dict[str, Any]:
         located["locations"] = [{"line": place.line, "column": place.column} for place in error.locations]
     if error.path:
         located["path"] = error.path
-    return {**body_of(_meant(error, request_id)), **located}
+    body = body_of(_meant(error, request_id))
+    place = VARIABLE.match(error.message)
+    if place and not body["message"].startswith(place[0]):
+        body["message"] = place[0] + body["message"]
+    return {**body, **located}
 
 
 def internal(error: BaseException, request_id: str, path: Sequence[str | int] | None = None) -> GatewayError:

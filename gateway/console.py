@@ -55,10 +55,10 @@ def _unknown(variables: Iterable[str]) -> Iterator[str]:
 
 
 def _explained(error: ValidationError) -> list[str]:
-    return [
-        f"GATEWAY_{'__'.join(str(part) for part in fault['loc']).upper()}: {fault['msg']}".replace("GATEWAY_: ", "")
-        for fault in error.errors(include_input=False)
-    ]
+    faults = error.errors(include_input=False)
+    names = ["__".join(str(part) for part in fault["loc"]).upper().removeprefix(PREFIX) for fault in faults]
+    told = [fault["msg"].removeprefix("Value error, ") for fault in faults]  # pydantic's words before ours
+    return [f"{PREFIX}{name}: {what}" if name else what for name, what in zip(names, told, strict=True)]
 
 
 def fail(message: str, *, code: int = 1) -> NoReturn:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from gateway.settings import KEY_BYTES, Jobs, Mail, OpenId, Settings, Zoho
+from gateway.secret import KEY_BYTES
+from gateway.settings import Jobs, Mail, OpenId, Settings, Zoho
 from services.sandbox import Sandbox
 
 CLIENT_ID = "sandbox-client"

@@ -26,9 +26,9 @@ def is_open(audience: Audience | None, viewer: Viewer) -> bool:
 def worded(error: GraphQLError, *, explained: bool) -> GraphQLError:
     """As it is told: what quotes the request at length is cut; `explained`: with names that the client has not said."""
     inner = error.original_error
-    told = inner if isinstance(inner, GraphQLError) else error
-    message = told.message if explained else SUGGESTION.sub("", told.message)
-    if (inner is not None and told is error) or (message == told.message and len(message) <= LONGEST):
+    message = error.message if explained else SUGGESTION.sub("", error.message)
+    ours = inner is not None and not isinstance(inner, GraphQLError)
+    if ours or (message == error.message and len(message) <= LONGEST):
         return error
     message = message if len(message) <= LONGEST else f"{message[:LONGEST]}…"
-    return GraphQLError(message, error.nodes, error.source, error.positions, error.path, extensions=told.extensions)
+    return GraphQLError(message, error.nodes, error.source, error.positions, error.path, extensions=error.extensions)

@@ -18,6 +18,9 @@ def listening(host: str, port: int) -> Iterator[socket.socket]:
     try:
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
-        raise CannotListen(f"Cannot listen on {host}:{port}: {error.strerror}. Is it being served already?") from error
+        raise CannotListen(
+            f"Cannot listen on {host}:{port}: {error.strerror}. Is it being served already?"
+            " Another address: GATEWAY_HOST, GATEWAY_PORT (of metrics: GATEWAY_METRICS__PORT)."
+        ) from error
     with listener:
         yield listener

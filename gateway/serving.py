@@ -28,7 +28,7 @@ from gateway.protocol import Prompt
 from gateway.readiness import Readiness
 from gateway.settings import Http, Settings
 from gateway.telemetry import Telemetry
-from gateway.upgrading import upgraded
+from gateway.upgrading import reached, upgraded
 from gateway.welcome import welcome
 from services.observing import NOBODY
 from services.records.copy import Copy
@@ -134,7 +134,8 @@ def on_records(
 def with_database(settings: Settings) -> Iterator[Settings]:
     """The settings with the address of a running database: theirs, or an embedded one that runs within the block."""
     if settings.database_url:
-        yield settings
+        with reached():
+            yield settings
         return
     with Embedded(settings.data / "postgres").running() as embedded:
         url = embedded.ensure_database(DATABASE)

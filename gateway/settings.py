@@ -1,13 +1,13 @@
 """Everything that can be set, checked once at start. Environment variables begin with GATEWAY_."""
 
-import base64
-import binascii
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from email_validator import validate_email
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from gateway.secret import DatabaseUrl, sealing
 
 Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 DataCenter = Literal["com", "eu", "in", "com.au", "jp", "ca", "sa", "com.cn", "uk"]
@@ -22,7 +22,6 @@ Copied = Literal[
     "salesOrders",
     "purchaseOrders",
 ]
-KEY_BYTES = 32
 
 
 def _listed(value: Any) -> Any:
@@ -338,7 +337,7 @@ class Settings(BaseSettings):
     """Where browsers find the gateway; Zoho sends people back to /oauth/callback below it."""
     data: Path = Path("var")
     """Where the embedded PostgreSQL and the sandbox keep their records."""
-    database_url: SecretStr | None = Field(
+    database_url: DatabaseUrl | None = Field(
         default=None, validation_alias=AliasChoices("GATEWAY_DATABASE_URL", "DATABASE_URL")
     )
     """PostgreSQL; without it an embedded one runs under `data`."""
@@ -366,10 +365,9 @@ class Settings(BaseSettings):
 
     @field_validator("sealing_keys")
     @classmethod
-    def _keys_are_long_enough(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    def _can_seal(cls, keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
         for key in keys:
-            if len(_decoded(key)) != KEY_BYTES:
-                raise ValueError("each key must be 32 bytes in base64: make one with `openssl rand -base64 32`")
+            sealing(key)
         return keys
 
     @model_validator(mode="after")
@@ -389,11 +387,4 @@ class Settings(BaseSettings):
     @property
     def keys(self) -> tuple[bytes, ...]:
         """The sealing keys as bytes."""
-        return tuple(_decoded(key) for key in self.sealing_keys)
-
-
-def _decoded(key: SecretStr) -> bytes:
-    try:
-        return base64.b64decode(key.get_secret_value(), validate=True)
-    except binascii.Error as error:
-        raise ValueError("a sealing key must be base64") from error
+        return tuple(sealing(key) for key in self.sealing_keys)

@@ -79,7 +79,7 @@ class Directory:
         async with self._database.session() as session:
             found = await session.get(Organization, organization_id)
         if found is None:
-            raise NotFound
+            raise NotFound("There is no such organization.")
         return found
 
     async def organization_in_crm(self, data_center: str, crm_org_id: str) -> str | None:

@@ -16,7 +16,7 @@ def verdicts(words: str) -> frozenset[Verdict]:
     try:
         return frozenset(Verdict(word) for word in words.replace(",", " ").split())
     except ValueError as error:
-        raise UnknownVerdict(f"{error}. {UnknownVerdict.__doc__}") from error
+        raise UnknownVerdict(f"Nothing is called {words}. {UnknownVerdict.__doc__}") from error
 
 
 def refused(changes: Sequence[Change], allowed: Collection[Verdict]) -> list[Change]:

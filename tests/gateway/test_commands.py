@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,53 @@ def test_doctor_says_what_to_do_about_each_fault() -> None:
     assert "DATABASE_URL" in done.stdout
     assert "Traceback" not in done.stderr
     assert "the-secret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("words", [("audit", "verify"), ("reseal",), ("documents", "list"), ("records", "status")])
+def test_a_database_that_cannot_be_reached_is_said_in_a_line(words: tuple[str, ...]) -> None:
+    done = command(*words, **real(DATABASE_URL="postgresql://finance:the-password@127.0.0.1:1/finance"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("The database does not answer: ")
+    assert done.stderr.endswith(" Check DATABASE_URL.\n")
+    assert (done.stderr.count("\n"), "the-password" in done.stderr) == (1, False)
+
+
+@pytest.mark.parametrize("url", ["mysql://finance:the-password@db/finance", "the-password"])
+def test_an_address_of_another_database_is_refused_without_being_shown(url: str) -> None:
+    done = command("doctor", DATABASE_URL=url)
+    assert done.returncode == 1
+    assert done.stderr == "GATEWAY_DATABASE_URL: a database's address begins with postgresql://\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "arguments", "said"),
+    [
+        ("{ foo }", (), "The gateway refuses this.\nCannot query field 'foo' on type 'Query'."),
+        ("{ viewer {", (), "The gateway refuses this.\nSyntax Error"),
+        ("query A { __typename }", ("--operation", "B"), "The gateway refuses this.\nthere is no such operation"),
+        (
+            "query A { __typename } query B { __typename }",
+            (),
+            "There are several operations; say which: --operation A, B",
+        ),
+        ("{ __typename }", ("--without", "invoices.fly"), "No field takes the permission invoices.fly."),
+    ],
+)
+def test_plan_fails_and_says_why_where_there_is_nothing_to_show(
+    tmp_path: Path, text: str, arguments: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "one.graphql").write_text(text)
+    done = command("plan", str(tmp_path / "one.graphql"), *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(said)
+
+
+def test_plan_says_why_an_operation_is_not_compiled(tmp_path: Path) -> None:
+    (tmp_path / "live.graphql").write_text("subscription { documentChanged { module } }")
+    done = command("plan", str(tmp_path / "live.graphql"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "# Runs on graphql-core: it is live.\n", "")
+
+
+def test_the_version_is_that_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert command("--version").stdout == f"{project['version']}\n"

@@ -226,3 +226,27 @@ async def test_the_schema_is_told_to_those_who_are_meant(own_gateway: Gateway) -
             page = await gateway.send(None, "GET", "/graphql", headers={"accept": "text/html, */*"})
             assert "graphiql" not in page.text.lower()
             assert json.loads((await gateway.post("staff", {"query": "{ __typename }"})).text)["data"]
+
+
+@pytest.mark.parametrize(
+    ("input_", "said", "extra"),
+    [
+        ({"customerId": {}, "lineItems": []}, "Variable '$input' has invalid value at .customerId: ID cannot", set()),
+        ({}, "Variable '$input' has invalid value: Expected value of type 'EstimateCreateInput'", set()),
+        (None, "Variable '$input' has invalid value: Expected", set()),
+        (
+            {"customerId": "x", "lineItems": [{"name": "Work"}, {"rate": "1.5.0"}]},
+            "Variable '$input' has invalid value at .lineItems[1].rate: '1.5.0' is not an amount.",
+            {"hint"},
+        ),
+    ],
+)
+async def test_a_variable_at_fault_is_named_with_the_place_in_it(
+    gateway: Gateway, input_: Any, said: str, extra: set[str]
+) -> None:
+    query = 'mutation($input: EstimateCreateInput!) { estimateCreate(input: $input, idempotencyKey: "k") { outcome } }'
+    for person in ("staff", "owner"):
+        error = (await gateway.post(person, {"query": query, "variables": {"input": input_}})).json()["errors"][0]
+        assert error["message"].startswith(said)
+        assert set(error["extensions"]) == {"code"} | extra
+        assert error["extensions"]["code"] == "BAD_USER_INPUT"

@@ -61,3 +61,19 @@ def test_pack_writes_into_a_new_directory_and_names_its_files(tmp_path: Path) ->
     written = [Path(line) for line in done.stdout.splitlines()]
     assert {path.name for path in written} > {"README.md", "schema.graphql", "permissions.txt", "operations.json"}
     assert all(path.is_file() for path in written)
+
+
+def test_a_pack_that_cannot_be_written_is_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = command("pack", str(tmp_path / "file"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"{tmp_path / 'file'} cannot be written: Not a directory.\n"
+
+
+def test_diff_names_the_words_that_allow_what_it_found(older: Path) -> None:
+    both, one = (command("schema", "diff", str(older), "--allow", word) for word in ("", "loosening"))
+    assert both.stderr == "2 of these changes must be allowed, if meant: --allow breaking,loosening\n"
+    assert one.stderr == "1 of these changes must be allowed, if meant: --allow breaking,loosening\n"
+    less = older.with_name("less.graphql")
+    less.write_text(older.read_text().replace("{ gone: Int", "{"))
+    assert command("schema", "diff", str(less)).stderr.endswith("if meant: --allow loosening\n")
