@@ -65,7 +65,7 @@ class Document:
     def variables(self, chance: Random, samples: Mapping[str, Sample]) -> dict[str, Any] | None:
         """Values for the variables of all its operations: some left out, now and then a wrong one."""
         values, given = Values(chance, samples), {}
-        for operation in self.operations:
+        for operation in chance.sample(self.operations, len(self.operations)):  # they may mean others by the same name
             for name, variable in operation.variables.items():
                 optional = variable.default is not None or not isinstance(variable.type, GraphQLNonNull)
                 if not optional or chance.random() < 0.7:
@@ -106,10 +106,17 @@ class Inputs(Values):
         known = [known for known, one in self.declared.items() if one == wanted]
         if known and self.chance.random() < 0.5:
             return Reference(self.chance.choice(known))
-        fresh = f"{name.rpartition('.')[2]}{len(self.taken)}"
+        fresh = self._fresh(name)
         self.taken.add(fresh)
         self.declared[fresh] = wanted
         return Reference(fresh)
+
+    def _fresh(self, name: str) -> str:
+        """A name that this operation has not declared; another may have, of any type."""
+        others = sorted(self.taken - set(self.declared))
+        if others and self.chance.random() < 0.4:
+            return self.chance.choice(others)
+        return f"{name.rpartition('.')[2]}{len(self.taken)}"
 
     def _wanted(self, type_: GraphQLInputType, name: str, *, default: bool) -> Variable:
         roll, solid = self.chance.random(), isinstance(type_, GraphQLNonNull)
@@ -169,7 +176,7 @@ class Author:
 
     def document(self) -> Document:
         """One operation, seldom two or three."""
-        count = self.chance.choices((1, 2, 3), (92, 6, 2))[0]
+        count = self.chance.choices((1, 2, 3), (85, 10, 5))[0]
         written = [self._operation(place + 1 if count > 1 else self.chance.randrange(2)) for place in range(count)]
         text = "\n".join(self.chance.sample(parts := [text for _, text in written] + self.fragments, len(parts)))
         text = _spoiled(text, self.chance) if self.chance.random() < 0.03 else text
