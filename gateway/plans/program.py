@@ -58,7 +58,7 @@ class Program:
     def variant(self, variables: Mapping[str, Any], context: Any) -> Variant | str:
         """The compiled operation for these variables and this viewer; where there is none, why."""
         flags = tuple([variables.get(name) for name in self.flags])
-        if not all(flag.__class__ is bool for flag in flags):
+        if flags and not all(flag.__class__ is bool for flag in flags):
             return "a condition is neither true nor false"
         try:
             gates = self._needed(flags).gates
