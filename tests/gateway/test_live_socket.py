@@ -304,8 +304,10 @@ def away(server: str, database: str) -> Iterator[None]:
     with psycopg.connect(conninfo, autocommit=True) as connection:
         connection.execute(admits.format(sql.Identifier(database), False))
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
-        yield
-        connection.execute(admits.format(sql.Identifier(database), True))
+        try:
+            yield
+        finally:
+            connection.execute(admits.format(sql.Identifier(database), True))
 
 
 async def test_whoever_connects_while_the_database_is_away_is_told_to_come_back(demo: Demo) -> None:
