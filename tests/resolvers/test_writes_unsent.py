@@ -102,12 +102,12 @@ async def test_a_budget_that_does_not_open_in_time_refuses_the_write(
     own_office: Office, limit: dict[str, Any], seconds: int | None
 ) -> None:
     gateway = own_office.gateway
-    settings = gateway.settings.model_copy(update={"http": Http(deadline_seconds=1)})
+    draft = await own_office.draft(INVOICE)
+    settings = gateway.settings.model_copy(update={"http": Http(deadline_seconds=1.5)})
     async with running(settings, gateway.sandbox) as hurried:
         office = Office(hurried)
-        await office.party()
         office.fault("rate_limit", INVOICE, "POST", **limit)
-        extensions = told(await office.send_create("owner", INVOICE, await office.draft(INVOICE), key := fresh()))
+        extensions = told(await office.send_create("owner", INVOICE, draft, key := fresh()))
         assert extensions["code"] == "UPSTREAM_RATE_LIMITED"
         assert extensions["retryAfter"] == seconds or (seconds is None and extensions["retryAfter"] >= 1)
         event = await office.event(extensions)
