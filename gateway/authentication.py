@@ -196,6 +196,8 @@ class Authentication:
         email = claims.get(self._options.email_claim)
         if not isinstance(email, str) or "@" not in email:
             raise refused("MISSING_EMAIL", f"The token has no claim {self._options.email_claim}.")
+        if any(not letter.isascii() and letter.casefold().isascii() for letter in email):
+            raise refused("AMBIGUOUS_EMAIL", "The e-mail address has letters that look up another one.")
         if claims.get("email_verified") in (False, "false"):
             raise refused("UNVERIFIED_EMAIL", "The sign-in provider has not verified the e-mail address.")
         return email

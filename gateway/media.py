@@ -8,6 +8,8 @@ JSON = "application/json"
 HTML = "text/html"
 EVENTS = "text/event-stream"
 OFFERED = (GRAPHQL, JSON)
+MOST_RANGES = 50
+"""Of an Accept header; what comes after them is not read, since anybody may send it."""
 
 
 @lru_cache(maxsize=256)
@@ -34,7 +36,7 @@ def wants_events(accept: str | None) -> bool:
 
 
 def _ranges(accept: str) -> Iterator[tuple[str, float]]:
-    for item in accept.lower().split(","):
+    for item in accept.lower().split(",", MOST_RANGES)[:MOST_RANGES]:
         media, *parameters = (part.strip() for part in item.split(";"))
         quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
         yield media, _number(quality)

@@ -13,7 +13,11 @@ DEPTH = 64
 """Levels of objects and lists in a body."""
 KEYS = 1_000
 """Of one object."""
-STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"')
+NESTS = 50_000
+"""Objects and lists in a body: each takes more time than it has characters."""
+STRINGS = re.compile(rb'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"?[^"\[\]{}]*+)++')
+"""With what stands between them, apart from brackets. One that does not end goes on to the end of the text, so that
+none is looked at twice."""
 SQUARE = bytes.maketrans(b"{}", b"[]")
 NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 ID = re.compile(r"[!-~]{1,256}")
@@ -101,7 +105,9 @@ def _typed(fields: Mapping[str, Any], name: str, kind: type) -> Any:
 
 
 def decoded(body: bytes) -> Any:
-    """Strict JSON: UTF-8, no key twice, no NaN, no infinite number, no lone surrogates or NUL, not too deep."""
+    """Strict JSON: UTF-8, no key twice, no NaN, no infinite number, no lone surrogates or NUL, not too deep or many."""
+    if _opened(body) > NESTS and _opened(STRINGS.sub(b"", body)) > NESTS:
+        raise Malformed(f"The request holds more than {NESTS} objects and lists.")
     try:
         text = body.decode()
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
@@ -113,9 +119,13 @@ def decoded(body: bytes) -> Any:
         raise Malformed("The request is not valid JSON.", hint=_explained(error)) from error
     if "\\u" in text:
         _check_escapes(text.replace("\\\\", "//"))
-    if body.count(b"[") + body.count(b"{") > DEPTH:
+    if _opened(body) > DEPTH:
         _check_depth(body)
     return value
+
+
+def _opened(body: bytes) -> int:
+    return body.count(b"[") + body.count(b"{")
 
 
 def _explained(error: ValueError) -> str | None:
@@ -144,7 +154,7 @@ def _finite(text: str) -> float:
 
 def _check_depth(body: bytes) -> None:
     """In valid JSON: the brackets that are left of it vanish level by level, from the innermost."""
-    left = STRING.sub(b"", body).translate(SQUARE, NO_BRACKETS)
+    left = STRINGS.sub(b"", body).translate(SQUARE, NO_BRACKETS)
     for _ in range(DEPTH):
         left = left.replace(b"[]", b"")
     if left:

@@ -90,6 +90,7 @@ def configured(app: Starlette, limits: Http) -> uvicorn.Config:
         http=cast(type[asyncio.Protocol], partial(Prompt, patience=limits.receive_seconds)),
         ws="websockets-sansio",
         ws_max_size=limits.body_bytes,
+        ws_per_message_deflate=False,  # a thousand bytes could be a megabyte to read, from people nobody knows yet
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -19,6 +19,8 @@ from services.policy import Viewer
 Requirement = Callable[[Any], str | None]
 """The permission that a field of an input states; `*` stands for the kind's module."""
 
+_SEARCHED = ("number", "referenceNumber")
+"""With the other side's name, what the products' search looks through."""
 MOST_TEXT = 100
 """Characters the products search for at most (facts §1.4)."""
 
@@ -36,15 +38,23 @@ def params(kind: Kind, where: Any, viewer: Viewer, requirement: Requirement) -> 
 
 
 def _permit(kind: Kind, where: Any, viewer: Viewer, requirement: Requirement) -> None:
-    """What a condition finds tells the value of its field."""
+    """What a condition finds tells the value of its field, and a search those of all that it looks through."""
     definition = where.__strawberry_definition__
     asked = {name for name, _ in given(where)}
     for field in definition.fields:
         permission = requirement(field)
         if field.python_name in asked and permission:
-            decision = viewer.decide(permission.replace("*", kind.module, 1))
-            if not decision.granted:
-                raise forbidden(decision, f"{definition.name}.{to_camel_case(field.python_name)}")
+            named = permission.replace("*", kind.module, 1)
+            through = (*_SEARCHED, kind.party) if field.python_name == "search" else ()
+            permit(viewer, f"{definition.name}.{to_camel_case(field.python_name)}", named, *through)
+
+
+def permit(viewer: Viewer, coordinate: str, permission: str, *fields: str) -> None:
+    """Raise `Forbidden` unless the viewer holds the permission, for each of these fields as well."""
+    for one in (permission, *(f"{permission}.{field}" for field in fields)):
+        decision = viewer.decide(one)
+        if not decision.granted:
+            raise forbidden(decision, coordinate)
 
 
 def _conditions(kind: Kind, where: Any, organization_id: str) -> Iterator[tuple[str, str]]:
@@ -114,7 +124,7 @@ def _text(path: tuple[str, str], value: Any, organization_id: str) -> str:
 _NODE = {"item_id": "item", "salesperson_id": "salesperson", "vendor_id": "customer", "customer_id": "customer"}
 _WRITE: Mapping[type, Callable[[Any], str]] = {
     Enum: lambda value: str(value.value),
-    dt.datetime: lambda value: value.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    dt.datetime: lambda value: f"{value.year:04}{value:-%m-%dT%H:%M:%S%z}",
     dt.date: lambda value: str(value.isoformat()),
     Decimal: lambda value: format(value, "f"),
 }

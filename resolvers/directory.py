@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from resolvers import pagination
+from resolvers import conditions, pagination
 from resolvers.context import Context
 from resolvers.relations import Attribute, Derived, Link, One, Via
 from services.acts import ActName
@@ -26,6 +26,8 @@ from services.upstream.envelopes import LARGEST_PAGE, Rows
 _BY_ID = Ranking("id", str)
 SEARCH = range(2, 101)
 """How many characters the CRM searches for."""
+_SEARCHED = {"accounts": ("name", "phone", "website"), "contacts": ("name", "email", "phone")}
+"""The fields that the CRM looks through, as far as they are published: what is found tells what they hold."""
 MOST_FOUND = 1000
 """Records that a search may find; the CRM gives them in an order of its own."""
 
@@ -130,6 +132,8 @@ async def accounts(
     _root: Any, context: Context, first: int | None = None, after: str | None = None, search: str | None = None
 ) -> pagination.Page:
     """CRM accounts."""
+    if search is not None:
+        conditions.permit(context.viewer, "Query.accounts", "accounts.view", *_SEARCHED["accounts"])
     return await _page(
         context, "accounts", partial(_listed, context.services.crm.accounts, search), first, after, search
     )
@@ -139,6 +143,8 @@ async def contacts(
     _root: Any, context: Context, first: int | None = None, after: str | None = None, search: str | None = None
 ) -> pagination.Page:
     """CRM contacts."""
+    if search is not None:
+        conditions.permit(context.viewer, "Query.contacts", "contacts.view", *_SEARCHED["contacts"])
     return await _page(
         context, "contacts", partial(_listed, context.services.crm.contacts, search), first, after, search
     )

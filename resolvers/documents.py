@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
 from strawberry.utils.str_converters import to_camel_case
 
 from resolvers import conditions, excerpts, pagination
 from resolvers.context import Context, forbidden
 from resolvers.excerpts import Report
-from services.documents import Document, Module
+from services.documents import Document, LineItem, Module
 from services.errors import BadUserInput, Forbidden, GatewayError, UnsupportedByProduct
-from services.kinds import KINDS, Kind, Order
+from services.kinds import KINDS, Kind, Order, kind_of
 from services.listing import Stream, ranking
 from services.policy import Source
 from services.records.criteria import Criteria, criteria
@@ -52,6 +53,14 @@ def _scoped(error: Forbidden, context: Context, module: Module) -> Forbidden:
         **{**error.details, "missingFrom": [Source.RECORD_SCOPE.name], "grantedBy": Source.RECORD_SCOPE.value},
         required=f"{module}.view",
     )
+
+
+def lines(record: Any, context: Context) -> list[LineItem] | None:
+    """The lines; without their discounts where the document's is hidden from the viewer, which is their sum."""
+    items: list[LineItem] | None = record.line_items
+    if not items or context.viewer.may(f"{kind_of(record).module}.view.discount"):
+        return items
+    return [replace(line, discount_amount=None) for line in items]
 
 
 def many(module: Module, requirement: conditions.Requirement) -> Resolver:
@@ -99,6 +108,7 @@ def _view(kind: Kind, view: str | None, context: Context) -> dict[str, str]:
         raise BadUserInput(
             f"That custom view is not one of {kind.word}s.", field=("view",), hint="Query `customViews`."
         )
+    conditions.permit(context.viewer, f"Query.{kind.plural}", f"{kind.module}.view", "status")  # it is what they tell
     return {"filter_by": kind.views[titles[int(place)]]}
 
 

@@ -10,6 +10,7 @@ from babel.numbers import format_currency
 
 from resolvers import acts, directory
 from resolvers.actions import available_actions, product_url
+from resolvers.documents import lines
 from resolvers.relations import Derived, Full, MoneyOf
 from schema.enums import DocumentActionName
 from schema.permissions import Argument, field, guarded, interface
@@ -193,9 +194,7 @@ class BooksDocument(FinanceDocument):
     """`domain.BooksDocument`."""
 
     id: strawberry.ID = field("*.view")
-    line_items: list[LineItem] | None = field(
-        "*.view.lineItems", Full(Derived(lambda record, _: record.line_items)), description="The lines."
-    )
+    line_items: list[LineItem] | None = field("*.view.lineItems", Full(Derived(lines)), description="The lines.")
     sub_total: Money | None = field("*.view.subTotal", Full(MoneyOf("sub_total")), description="The sum before tax.")
     tax_total: Money | None = field("*.view.taxTotal", Full(MoneyOf("tax_total")), description="All taxes.")
     discount: Money | None = field(

@@ -5,6 +5,7 @@ The effective permission is what the CRM profile grants ∩ what the user's acce
 several accesses to products add up (union).
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -86,6 +87,9 @@ PARTIES = {"customers": Product.BOOKS}
 DIRECTORY = frozenset({"accounts", "contacts"})
 """Modules that only the CRM knows."""
 MODULES = frozenset({*FINANCE, *PARTIES, *DIRECTORY})
+MOST_DECISIONS = 2_000
+"""That are remembered of one viewer, who may ask about any name: the schema has far fewer permissions."""
+_FIELD = re.compile(r"[A-Za-z][0-9A-Za-z]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +206,15 @@ class Viewer:
     def decide(self, permission: str) -> "Decision":
         """Decide one permission; repeated questions cost a dictionary look-up.
 
-        Raises `UnknownPermission` for a word that names no module or action.
+        Raises `UnknownPermission` for a word that names no module or action, or what no field can be called.
         """
         try:
             return self._decisions[permission]
         except KeyError:
-            return self._decisions.setdefault(permission, _decide(self, permission))
+            decision = _decide(self, permission)
+            if len(self._decisions) >= MOST_DECISIONS:
+                self._decisions.clear()
+            return self._decisions.setdefault(permission, decision)
 
     def may(self, permission: str) -> bool:
         """Whether the permission is granted."""
@@ -257,8 +264,8 @@ class Permission:
     def parse(cls, text: str) -> "Permission":
         """Take `module.action[.field]` apart; raises `UnknownPermission`."""
         module, _, rest = text.partition(".")
-        action, _, name = rest.partition(".")
-        if module not in MODULES or action not in set(Action) or "." in name or text.endswith("."):
+        action, dot, name = rest.partition(".")
+        if module not in MODULES or action not in set(Action) or (dot and not _FIELD.fullmatch(name)):
             raise UnknownPermission(text)
         return cls(module, Action(action), name or None)
 

@@ -26,6 +26,9 @@ from services.errors import GatewayError, Unauthenticated
 PROTOCOL = "graphql-transport-ws"
 REASON_BYTES = 123
 """What a closing frame has room for."""
+SPARE = 20
+"""Operations of one socket beyond those that a user may have: while so many more wait for their last word to be sent,
+nothing further is read."""
 
 
 class Code(IntEnum):
@@ -98,6 +101,8 @@ class Socket:
         self._socket = socket
         self._live = live
         self._operations: dict[str, asyncio.Task[None]] = {}
+        """By their ids, which are free again when all but the last word is said."""
+        self._running: set[asyncio.Task[None]] = set()
 
     async def serve(self) -> None:
         """Talk until one side has had enough."""
@@ -158,10 +163,22 @@ class Socket:
             case Subscribe(id=key) if key in self._operations:
                 raise Close(Code.SUBSCRIBER_ALREADY_EXISTS, f"Subscriber for {key} already exists")
             case Subscribe(id=key, payload=payload):
-                operate = self._operate(key, _operation(payload), ticket)
-                self._operations[key] = asyncio.create_task(operate, name=f"live {key}")
-            case Complete(id=key) if operation := self._operations.pop(key, None):
-                operation.cancel()
+                operation = _operation(payload)
+                await self._room()
+                self._begin(key, operation, ticket)
+            case Complete(id=key) if running := self._operations.pop(key, None):
+                running.cancel()
+
+    async def _room(self) -> None:
+        """Wait while too much is under way: who does not read what he is told is not read either."""
+        if len(self._running) >= self._live.limits.operations_per_user + SPARE:
+            await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+
+    def _begin(self, key: str, operation: Operation, ticket: Ticket) -> None:
+        task = asyncio.create_task(self._operate(key, operation, ticket), name=f"live {key}")
+        self._operations[key] = task
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
 
     async def _operate(self, key: str, operation: Operation, ticket: Ticket) -> None:
         """Send all answers. The id is free again before the client learns that the operation is over.
@@ -209,7 +226,7 @@ class Socket:
             await self._socket.close(code, cut)
 
     async def _end_all(self) -> None:
-        running = list(self._operations.values())
+        running = list(self._running)
         for operation in running:
             operation.cancel()
         await asyncio.gather(*running, return_exceptions=True)

@@ -91,6 +91,7 @@ def claims_of(gateway: Gateway) -> dict[str, Any]:
         ({"sub": None}, "INVALID_CLAIM"),
         ({"email": None}, "MISSING_EMAIL"),
         ({"email": 7}, "MISSING_EMAIL"),
+        ({"email": "sta\ufb00@demo.example"}, "AMBIGUOUS_EMAIL"),
         ({"email_verified": False}, "UNVERIFIED_EMAIL"),
     ],
     ids=str,

@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -13,6 +13,7 @@ from psycopg import sql
 from sqlalchemy import make_url
 from websockets.exceptions import InvalidStatus
 
+from gateway.live.socket import SPARE
 from gateway.settings import Http, Live
 from tests.gateway.live_harness import ADMINISTRATORS_ONLY, PROTOCOL, SEEN, Client, Server, served
 from tests.harness import Demo
@@ -244,6 +245,24 @@ async def test_more_sockets_or_operations_than_a_user_may_have_are_refused_and_o
         await live.until_left(f"{topic}0")
         await client.subscribe("5", "{ name }")
         assert (await client.hear())["type"] == "next"
+
+
+async def test_who_does_not_read_his_answers_is_not_read_either(live: Server) -> None:
+    async with live.signed_in("sales") as client:
+        client.socket.transport.pause_reading()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.5):
+                for number in range(120):
+                    query = "mutation ($word: String!) { shout(word: $word) }"
+                    await client.subscribe(str(number), query, word="x" * 300_000)
+        under_way = [task for task in asyncio.all_tasks() if task.get_name().startswith("live ")]
+        assert len(under_way) <= LIMITS.operations_per_user + SPARE
+        client.socket.transport.abort()
+
+
+async def test_messages_are_not_compressed_and_so_no_larger_than_they_come(live: Server) -> None:
+    async with live.connected() as client:
+        assert client.socket.protocol.extensions == []
 
 
 async def test_what_happens_faster_than_the_client_is_told_is_told_once(live: Server, topic: str) -> None:

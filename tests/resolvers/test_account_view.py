@@ -121,6 +121,18 @@ async def test_hidden_fields_are_null_for_readonly_and_have_values_for_staff(
     assert None not in [node["total"] for node in hidden["data"]["account"]["invoices"]["nodes"]]
 
 
+async def test_a_hidden_discount_is_not_told_by_the_lines_either(gateway: Gateway) -> None:
+    query = "{ estimates(first: 30) { nodes { lineItems { discount total } } } }"
+    hidden, shown = await gateway.ask("readonly", query), await gateway.ask("staff", query)
+    of_readonly, of_staff = (
+        [line for node in answer["data"]["estimates"]["nodes"] for line in node["lineItems"]]
+        for answer in (hidden, shown)
+    )
+    assert {line["discount"] for line in of_readonly} == {None}
+    assert len({line["discount"] for line in of_staff}) > 1
+    assert [line["total"] for line in of_readonly] == [line["total"] for line in of_staff]
+
+
 async def test_a_hidden_field_can_neither_be_searched_nor_ordered_by(gateway: Gateway) -> None:
     for asked, coordinate in {
         'invoices(where: {balance: {atLeast: "1"}})': "InvoiceFilter.balance",

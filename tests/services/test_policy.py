@@ -11,6 +11,7 @@ from services.policy import (
     CAPABILITIES,
     EVERYTHING,
     FINANCE,
+    MOST_DECISIONS,
     NOTHING,
     AccessKind,
     Action,
@@ -213,6 +214,15 @@ def test_who_has_no_access_to_a_product_is_said_to_have_none() -> None:
 def test_a_question_is_decided_once() -> None:
     asked = viewer(EVERYTHING, access(EVERYTHING))
     assert asked.decide("invoices.view") is asked.decide("invoices.view")
+
+
+def test_what_somebody_asks_about_is_not_remembered_without_end() -> None:
+    asker = viewer(EVERYTHING, access(EVERYTHING))
+    for number in range(3 * MOST_DECISIONS):
+        assert asker.may(f"invoices.view.field{number}")
+    assert len(asker._decisions) <= MOST_DECISIONS  # noqa: SLF001
+    with pytest.raises(UnknownPermission):
+        asker.decide(f"invoices.view.{'x' * 65}")
 
 
 def test_only_who_is_scoped_everywhere_is_scoped() -> None:

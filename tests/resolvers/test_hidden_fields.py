@@ -1,0 +1,48 @@
+"""What is hidden from a viewer is not told by what he can find with it."""
+
+import json
+
+import psycopg
+import pytest
+
+from tests.harness import Gateway
+from tests.resolvers.reading import data
+
+
+def hide(gateway: Gateway, module: str, *fields: str) -> None:
+    """Hide fields from everybody, in every CRM profile."""
+    statement = "UPDATE profiles SET grants = jsonb_set(grants, ARRAY[%s, 'hidden'], CAST(%s AS jsonb))"
+    with psycopg.connect(gateway.environment()["GATEWAY_DATABASE_URL"], autocommit=True) as connection:
+        connection.execute(statement, (module, json.dumps(fields)))
+
+
+async def required(gateway: Gateway, query: str) -> list[str]:
+    """The permissions that "staff" lacks for it."""
+    answer = await gateway.ask("staff", query)
+    return [error["extensions"]["required"] for error in answer.get("errors", ())]
+
+
+@pytest.mark.parametrize("field", ["number", "referenceNumber", "customer"])
+async def test_a_search_through_a_hidden_field_is_refused(own_gateway: Gateway, field: str) -> None:
+    hide(own_gateway, "invoices", field)
+    for root in ("invoices", "documents"):
+        asked = f'{{ {root}(first: 1, where: {{search: "INV-0000"}}) {{ nodes {{ id }} }} }}'
+        assert f"invoices.view.{field}" in await required(own_gateway, asked)
+    assert await required(own_gateway, '{ estimates(where: {search: "Q"}) { nodes { id } } }') == []
+
+
+async def test_a_custom_view_tells_no_hidden_status(own_gateway: Gateway) -> None:
+    views = (await data(own_gateway, "owner", "{ customViews(module: INVOICES) { id } }"))["customViews"]
+    hide(own_gateway, "invoices", "status")
+    asked = f'{{ invoices(first: 1, view: "{views[1]["id"]}") {{ nodes {{ id }} }} }}'
+    assert await required(own_gateway, asked) == ["invoices.view.status"]
+
+
+@pytest.mark.parametrize(("module", "field"), [("accounts", "phone"), ("contacts", "email")])
+async def test_the_directory_is_not_searched_through_a_hidden_field(
+    own_gateway: Gateway, module: str, field: str
+) -> None:
+    hide(own_gateway, module, field)
+    asked = f'{{ {module}(search: "Wi") {{ nodes {{ id }} }} }}'
+    assert await required(own_gateway, asked) == [f"{module}.view.{field}"]
+    assert await required(own_gateway, f"{{ {module} {{ nodes {{ id }} }} }}") == []
