@@ -77,7 +77,7 @@ class Keys:
     async def holding(self, kid: str | None) -> KeySet:
         """The keys; fetched again when they are old, or for a `kid` that is not among them, but not for each of those.
 
-        Keys that are held stay in use while the provider does not answer.
+        Keys that are held stay in use while the provider does not answer; it is asked again every `refetch_seconds`.
         """
         held = self._held
         if held is None or not _names(held, kid) or self._is_old():
@@ -99,17 +99,15 @@ class Keys:
         return time.monotonic() - self._fetched_at >= self._options.keys_seconds
 
     def _may_look(self) -> bool:
-        now = time.monotonic()
-        if now - self._looked_at < self._options.refetch_seconds:
-            return False
-        self._looked_at = now
-        return True
+        return time.monotonic() - self._looked_at >= self._options.refetch_seconds
 
     async def _refreshed(self, held: KeySet) -> KeySet:
+        self._looked_at = time.monotonic()
         try:
             return await self._fetched()
         except GatewayError as error:
             log.warning("signing keys not renewed", issuer=self._issuer, reason=error.message)
+            self._fetched_at -= max(0, self._options.keys_seconds - self._options.refetch_seconds)
             return held
 
     async def _fetched(self) -> KeySet:

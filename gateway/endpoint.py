@@ -100,8 +100,9 @@ class Endpoint:
 
     def _shows_page(self, request: Request) -> bool:
         """Whether a browser wants the page to try queries on, and there is one."""
-        asks = "query" in request.query_params or not media.wants_page(request.headers.get("accept"))
-        return bool(self.limits.graphiql) and request.method == "GET" and not asks
+        if not self.limits.graphiql or request.method != "GET" or not media.wants_page(request.headers.get("accept")):
+            return False
+        return "query" not in request.query_params
 
     async def _bounded(self, request: Request, accepted: str) -> Response:
         """The answer; what is to be done before and after an operation ends in time as well."""

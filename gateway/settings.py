@@ -144,7 +144,8 @@ class OpenId(Group):
     leeway_seconds: int = Field(default=30, ge=0, le=300)
     """How far the provider's clock may be from ours."""
     refetch_seconds: float = Field(default=5, ge=0)
-    """A token with an unknown key has the keys fetched again at most this often."""
+    """A token with an unknown key has the keys fetched again at most this often, and so have keys that are old while
+    the provider does not answer."""
     keys_seconds: float = Field(default=3600, gt=0)
     """Keys older than this are fetched again, so that a withdrawn key stops working."""
 

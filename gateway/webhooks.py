@@ -15,7 +15,7 @@ import asyncio
 import hmac
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -28,8 +28,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.live.tally import Tally
 from gateway.operation import Malformed, decoded
 from gateway.settings import Http
+from services.errors import LimitReached
 from services.jobs import Jobs
 from services.policy import Product
 from services.records.sources import SOURCES, Source
@@ -44,6 +46,9 @@ SECRET_BYTES = 20
 BY_NAME: Mapping[Product, Mapping[str, Source]] = {
     product: {source.singular: source for source in SOURCES.values() if source.product is product} for product in PATHS
 }
+AT_ONCE = 50
+"""Hooks that are taken in: anybody may send a body, and be slow about it. A change whose hook was turned away is seen
+when the product is asked next for what has changed."""
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
 
@@ -55,10 +60,15 @@ class Webhooks:
     """The sealing keys; a secret of any of them is right."""
     jobs: Jobs
     limits: Http
+    open: Tally = field(default_factory=lambda: Tally(AT_ONCE, "webhooks"))
 
     async def take(self, request: Request, product: Product) -> Response:
         """202 for whatever the product has signed, also when it says nothing to us; 401 for anything else."""
-        body = await _received(request, self.limits)
+        try:
+            with self.open.one(product):
+                body = await _received(request, self.limits)
+        except LimitReached:
+            return Response(status_code=503, headers={"Retry-After": "1"})
         organization_id = request.query_params.get(ORGANIZATION, "")
         if not self._is_authentic(request, product, organization_id, body):
             return Response(status_code=401)

@@ -77,7 +77,11 @@ class LineItem:
     unit: str | None = field("public", description="What the quantity counts.")
     quantity: Decimal | None = field("public", description="How many units.")
     rate: Decimal | None = field("public", description="The price of a unit.")
-    discount: Decimal | None = field("public", "discount_amount", description="What is taken off the line.")
+    discount: Decimal | None = field(
+        "public",
+        "discount_amount",
+        description="What is taken off the line; null where the document's `discount` is hidden from the viewer.",
+    )
     tax_name: str | None = field("public", description="The tax on the line.")
     tax_percentage: Decimal | None = field("public", description="Its rate in per cent.")
     total: Decimal | None = field("public", "item_total", description="Quantity × rate, less the discount, before tax.")

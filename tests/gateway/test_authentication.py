@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import hmac
 import json
@@ -10,7 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import Key, RSAKey
 
 from services.sandbox.faults import Fault, FaultKind
-from tests.harness import Gateway
+from tests.harness import Gateway, running
 
 WHO = {"query": "{ viewer { email } }"}
 
@@ -206,6 +207,23 @@ async def test_keys_that_are_known_go_on_while_the_provider_is_down(own_gateway:
     own_gateway.sandbox.rotate_keys(keep_old=False)
     assert (await asked(own_gateway, signed)).status_code == 200
     assert await refusal(own_gateway, f"Bearer {own_gateway.token('staff@demo.example')}") == "UNKNOWN_KEY"
+
+
+async def test_keys_withdrawn_while_the_provider_is_down_end_soon_after_it_is_back(
+    own_gateway: Gateway,
+) -> None:
+    openid = own_gateway.settings.openid.model_copy(update={"keys_seconds": 2.0, "refetch_seconds": 0.1})
+    settings = own_gateway.settings.model_copy(update={"openid": openid})
+    async with running(settings, own_gateway.sandbox) as gateway:
+        signed = f"Bearer {gateway.token('staff@demo.example')}"
+        assert (await asked(gateway, signed)).status_code == 200
+        gateway.sandbox.fault(Fault("refuse", product="accounts"))
+        gateway.sandbox.rotate_keys(keep_old=False)
+        await asyncio.sleep(2.1)
+        assert (await asked(gateway, signed)).status_code == 200
+        gateway.sandbox.clear_faults()
+        await asyncio.sleep(0.2)
+        assert (await asked(gateway, signed)).status_code == 401
 
 
 async def test_a_person_is_nobody_in_an_organization_that_is_not_his(gateway: Gateway) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import hmac
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from hashlib import sha256
 from time import perf_counter
@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlmodel import select
 
 from gateway.hooking import Address, addresses, hooked, instructions
+from gateway.live.tally import Tally
 from gateway.recording import Recording
 from gateway.webhooks import Webhooks, named
 from services.jobs import Jobs
@@ -23,7 +24,7 @@ from services.policy import Product
 from services.records.copy import Copy
 from services.sandbox import records as kept
 from services.sandbox.store import Record
-from tests.harness import Demo, Gateway
+from tests.harness import Demo, Gateway, until
 
 SIGNATURE = "X-Zoho-Webhook-Signature"
 INVOICES, SUBSCRIPTIONS = "/books/v3/invoices/*", "/billing/v1/subscriptions/*"
@@ -211,6 +212,32 @@ async def test_a_signed_body_that_is_no_json_is_malformed(scene: Scene, body: by
 async def test_a_body_has_a_limit(scene: Scene) -> None:
     large = b'"' + b"a" * scene.gateway.settings.http.body_bytes + b'"'
     assert (await scene.post(Product.BOOKS, large)).status_code == 413
+
+
+async def test_who_is_slow_with_a_body_can_hold_up_a_few_others_only(scene: Scene) -> None:
+    slow, leave = asyncio.Event(), asyncio.Event()
+
+    async def endless() -> AsyncIterator[bytes]:
+        yield b"{"
+        slow.set()
+        await leave.wait()
+        yield b"}"
+
+    body = json.dumps({"invoice": {"invoice_id": scene.untouched()["invoice_id"]}}).encode()
+    held = replace(scene.webhooks, open=Tally(1, "webhooks"))
+    scene.gateway.app.state.webhooks, before = held, scene.webhooks
+    try:
+        first = asyncio.create_task(scene.gateway.client.post("/webhooks/books", content=endless()))
+        await slow.wait()
+        await until(lambda: held.open.total == 1)
+        turned_away = await scene.post(Product.BOOKS, body)
+        assert (turned_away.status_code, turned_away.headers["retry-after"]) == (503, "1")
+        leave.set()
+        assert (await first).status_code == 401
+        assert (await scene.post(Product.BOOKS, body)).status_code == 202
+    finally:
+        scene.gateway.app.state.webhooks = before
+    await scene.work()
 
 
 @pytest.mark.parametrize(
