@@ -8,7 +8,7 @@ from sqlmodel import select
 
 from services.storage import models
 from services.storage.engine import Database
-from services.storage.sealing import Seal, Unsealable
+from services.storage.sealing import Opaque, Seal, Unsealable
 
 
 async def test_the_upgraded_schema_is_what_the_models_say(database: Database) -> None:
@@ -96,3 +96,28 @@ def test_a_changed_secret_is_refused() -> None:
     sealed[-1] ^= 1
     with pytest.raises(Unsealable):
         seal.open(bytes(sealed), "x")
+
+
+def test_a_text_that_clients_hold_looks_the_same_each_time_and_opens_for_what_it_is_good_for() -> None:
+    opaque = Opaque([bytes(32)])
+    sealed = opaque.close("2026-11-22", "invoices")
+    assert "2026" not in sealed
+    assert opaque.close("2026-11-22", "invoices") == sealed
+    assert opaque.open(sealed, "invoices") == "2026-11-22"
+    assert opaque.close("2026-11-22", "estimates") != sealed
+    with pytest.raises(Unsealable):
+        opaque.open(sealed, "estimates")
+
+
+def test_a_text_that_clients_hold_opens_while_its_key_is_there() -> None:
+    old, new = bytes(32), bytes([1] * 32)
+    sealed = Opaque([old]).close("text", "x")
+    assert Opaque([new, old]).open(sealed, "x") == "text"
+    with pytest.raises(Unsealable):
+        Opaque([new]).open(sealed, "x")
+
+
+@pytest.mark.parametrize("damage", ["", "a", "abc", "=", "é", "\ud800", "a" * 22, "a" * 5000, "ab\0d" * 10, "dGV4dA"])
+def test_what_no_key_has_sealed_is_refused(damage: str) -> None:
+    with pytest.raises(Unsealable):
+        Opaque([bytes(32)]).open(damage, "x")
