@@ -34,7 +34,8 @@ def _update(context: Context, kind: Kind, record: Document) -> Available:
     if refused := _refused(context, "update", requires, requires):
         return refused
     if record.status not in kind.editable:
-        return Available("update", False, requires, f"Not while the {kind.word} is {record.status.replace('_', ' ')}.")
+        reason = f"Not while the {kind.word} is {record.status.replace('_', ' ')}."
+        return Available("update", False, requires, _told(context, kind, reason))
     return Available("update", True, requires)
 
 
@@ -42,8 +43,15 @@ async def _act(context: Context, kind: Kind, record: Document, act: Act) -> Avai
     for permission in filter(None, (act.requires, act.source)):
         if refused := _refused(context, act.name, act.requires, permission):
             return refused
-    reason = impossible(kind, record.status, act) or await _submitted_himself(context, record, act)
+    if reason := impossible(kind, record.status, act):
+        return Available(act.name, False, act.requires, _told(context, kind, reason))
+    reason = await _submitted_himself(context, record, act)
     return Available(act.name, reason is None, act.requires, reason)
+
+
+def _told(context: Context, kind: Kind, reason: str) -> str:
+    """A reason that names the status, for those who may see it."""
+    return reason if context.viewer.may(f"{kind.module}.view.status") else "Not in its present status."
 
 
 async def _submitted_himself(context: Context, record: Document, act: Act) -> str | None:

@@ -38,6 +38,17 @@ async def test_a_custom_view_tells_no_hidden_status(own_gateway: Gateway) -> Non
     assert await required(own_gateway, asked) == ["invoices.view.status"]
 
 
+async def test_what_may_be_done_does_not_name_a_hidden_status(own_gateway: Gateway) -> None:
+    query = "{ invoices(first: 50) { nodes { rawStatus availableActions { name available reason } } } }"
+    rows = (await data(own_gateway, "owner", query))["invoices"]["nodes"]
+    hide(own_gateway, "invoices", "status", "rawStatus")
+    hidden = (await data(own_gateway, "staff", query.replace("rawStatus", "")))["invoices"]["nodes"]
+    words = {row["rawStatus"].replace("_", " ") for row in rows}
+    reasons = {action["reason"] or "" for row in hidden for action in row["availableActions"]}
+    assert "Not in its present status." in reasons
+    assert not [reason for reason in reasons for word in words if f"is {word}" in reason]
+
+
 @pytest.mark.parametrize(("module", "field"), [("accounts", "phone"), ("contacts", "email")])
 async def test_the_directory_is_not_searched_through_a_hidden_field(
     own_gateway: Gateway, module: str, field: str
