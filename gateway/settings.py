@@ -315,7 +315,7 @@ class Traces(Group):
     authorization: SecretStr | None = None
     """The Authorization header that the collector asks for."""
     share: float = Field(default=0.1, ge=0, le=1)
-    """Of the requests, how many are traced, whatever their callers wish."""
+    """Of the requests, how many are traced: their trace ids decide, so that all who take part agree."""
 
 
 class Settings(BaseSettings):
