@@ -173,7 +173,7 @@ REPORTS = (
         name="Subscription Retention Cohorts",
         description="A row for all subscriptions that recurred (live, non_renewing, dunning or unpaid) for the first "
         "time in the same period: how many, and how many percent of them recur at the end of that period (0) and of "
-        "the {LATER} after it. Who comes back counts again. Total: all cohorts that are old enough, weighted by their "
+        f"the {LATER} after it. Who comes back counts again. Total: all cohorts that are old enough, weighted by their "
         "size.",
         columns=(
             PERIOD,
