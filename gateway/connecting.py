@@ -40,6 +40,7 @@ async def callback(request: Request) -> Response:
             location=asked.get("location"),
             accounts_server=asked.get("accounts-server"),
             error=asked.get("error"),
+            request_id=request.state.request_id,
         )
     except GatewayError as error:
         return _page("Not connected", [error.message, error.hint or ""], status_of(error))

@@ -5,14 +5,16 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
+from time import monotonic
 
 from services.application import AGAIN, Application
 from services.credentials import NAMES, Connection, Consent, Credentials
 from services.directory import Directory, Roster
 from services.directory_values import ACTIVE
+from services.errand import Errand
 from services.errors import BadUserInput, Conflict, Forbidden, GatewayError, NotFound, UpstreamRejected
 from services.invitations import LIFETIME, Invitation, Invitations, Proof
-from services.policy import Product
+from services.policy import Product, actor
 from services.storage.models import Member, fold, new_id
 from services.upstream.accounts import Accounts, CrmOrganization, FinanceOrganization, Holder
 from services.upstream.auth import DataCenter, Grant, consent_url
@@ -24,7 +26,8 @@ _ADMINISTRATOR = "Nothing has been connected. Have an administrator of Zoho CRM 
 
 Places = Mapping[Product, str]
 """The organization's id in each product."""
-Store = Callable[[], Awaitable["Connected"]]
+Store = Callable[[str], Awaitable["Connected"]]
+"""Stores what was consented to, for the request of this id."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +75,12 @@ class _Consented:
             is_owner=self.invitation.member_id is None,
             refresh_token=self.grant.refresh_token or "",
         )
+
+    def errand(self, organization_id: str, member: Member | None, request_id: str) -> Errand:
+        """That of the person himself, who may not be known yet."""
+        name = (member.name if member else None) or self.holder.name or self.email
+        who = actor(organization_id, member.id if member else "", name, fold(self.email))
+        return Errand(who, request_id, monotonic())
 
     def consent(self, organization_id: str, product: Product, place: str) -> Consent:
         """As the credentials store it."""
@@ -170,8 +179,12 @@ class Consents:
         location: str | None = None,
         accounts_server: str | None = None,
         error: str | None = None,
+        request_id: str,
     ) -> Connected:
-        """Take what Zoho's redirect brought; raises `GatewayError`, and nothing is stored then."""
+        """Take what Zoho's redirect brought; raises `GatewayError`, and nothing is stored then.
+
+        The audit has an event of each product under the request's id.
+        """
         invitation, proof = await self._invitations.claim(state)
         if error or not code:
             raise _declined(error)
@@ -179,7 +192,7 @@ class Consents:
         grant = await self._exchanged(invitation, proof, center, code)
         async with self._on_trial(invitation, center, grant) as consented:
             store = await (self._as_user if invitation.member_id else self._as_owner)(consented)
-        return await store()
+        return await store(request_id)
 
     async def _issued(self, invitation: Invitation, lifetime: timedelta) -> str:
         proof = await self._invitations.issue(invitation, lifetime)
@@ -267,13 +280,17 @@ class Consents:
             raise _no_administrator(consented, Product.CRM)
         return roster
 
-    async def _found(self, consented: _Consented, crm: CrmOrganization, places: Places, roster: Roster) -> Connected:
+    async def _found(
+        self, consented: _Consented, crm: CrmOrganization, places: Places, roster: Roster, request_id: str
+    ) -> Connected:
         organization_id = await self._directory.provision(
             name=crm.name, data_center=consented.center.name, edition=crm.edition, crm_org_id=crm.id
         )
-        await self._connect(consented, organization_id, places)
+        known = await self._directory.members_at(consented.email, organization_id)
+        errand = consented.errand(organization_id, known[0] if len(known) == 1 else None, request_id)
+        await self._connect(consented, errand, places)
         await self._directory.take(organization_id, roster)
-        return await self._connected(consented, organization_id, places)
+        return await self._connected(consented, errand, places)
 
     async def _as_user(self, consented: _Consented) -> Store:
         """Find out where he is a user; what it returns connects him there."""
@@ -310,19 +327,21 @@ class Consents:
             return {crm.id} if crm else set()
         return {found.id for found in await self._accounts.in_finance(consented.access(product))}
 
-    async def _join(self, consented: _Consented, member: Member, places: Places) -> Connected:
-        await self._connect(consented, member.organization_id, places)
-        return await self._connected(consented, member.organization_id, places)
+    async def _join(self, consented: _Consented, member: Member, places: Places, request_id: str) -> Connected:
+        errand = consented.errand(member.organization_id, member, request_id)
+        await self._connect(consented, errand, places)
+        return await self._connected(consented, errand, places)
 
-    async def _connect(self, consented: _Consented, organization_id: str, places: Places) -> None:
+    async def _connect(self, consented: _Consented, errand: Errand, places: Places) -> None:
         for product, place in places.items():
-            connection = await self._credentials.connect(consented.consent(organization_id, product, place))
+            consent = consented.consent(errand.viewer.organization_id, product, place)
+            connection = await self._credentials.connect(consent, errand)
             self._client.authorization.admit(connection, consented.grant)
 
-    async def _connected(self, consented: _Consented, organization_id: str, places: Places) -> Connected:
-        invitation = consented.invitation
+    async def _connected(self, consented: _Consented, errand: Errand, places: Places) -> Connected:
+        invitation, organization_id = consented.invitation, errand.viewer.organization_id
         if invitation.migrate:
-            await self._directory.migrate(organization_id, [consented.email])
+            await self._directory.migrate(organization_id, [consented.email], errand)
         return Connected(
             organization_id=organization_id,
             organization=(await self._directory.organization(organization_id)).name,

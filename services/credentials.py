@@ -10,6 +10,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import and_, col, delete, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
+from services import audit
+from services.audit import Action, FieldChange, State, Subject
+from services.errand import Errand
 from services.errors import Forbidden, GatewayError
 from services.lookups import Lookups
 from services.policy import AccessKind, Product, Viewer
@@ -19,6 +22,8 @@ from services.storage.models import fold
 from services.storage.sealing import Seal
 
 NAMES = {Product.CRM: "Zoho CRM", Product.BOOKS: "Zoho Books", Product.BILLING: "Zoho Billing"}
+CONNECT = "connections.connect"
+"""In the audit: a person's own access, or the owner's, was connected."""
 _RECENT = 5.0
 """Seconds for which the owner's connection is used again that was read for nobody's sake."""
 _HELD = 60.0
@@ -155,12 +160,15 @@ class Credentials:
             found = await session.exec(rows.order_by(models.Connection.organization_id, models.Connection.product))
             return [_ownership(row) for row in found]
 
-    async def connect(self, consent: Consent) -> Connection:
-        """Store a consent. It replaces the same person's earlier one, and as the owner's the earlier owner."""
+    async def connect(self, consent: Consent, errand: Errand | None = None) -> Connection:
+        """Store a consent. It replaces the same person's earlier one, and as the owner's the earlier owner.
+
+        The audit tells that the errand's viewer did it; nothing, where there is none.
+        """
         email = fold(consent.email)
         async with self._database.session() as session:
             await _hold_member(session, consent, email)
-            await _make_room(session, consent, email)
+            before = await _make_room(session, consent, email)
             values = self._row(consent, email)
             values["member_id"] = consent.member_id or _member_at(consent.organization_id, email)
             kept = {"id", "organization_id", "product", "email", "is_owner"}
@@ -171,6 +179,8 @@ class Credentials:
                 | {"is_owner": col(models.Connection.is_owner) | consent.is_owner},
             )
             row = (await session.exec(statement.returning(models.Connection))).scalars().one()
+            if errand is not None:
+                _tell(session, errand, consent, row, before)
         self.forget(consent.organization_id)
         return self._opened(row)
 
@@ -321,19 +331,39 @@ async def _hold_member(session: AsyncSession, consent: Consent, email: str) -> N
     await session.exec(held)
 
 
-async def _make_room(session: AsyncSession, consent: Consent, email: str) -> None:
-    """Other accounts cease to be the owner's or the same member's."""
-    others = (
+async def _make_room(session: AsyncSession, consent: Consent, email: str) -> str | None:
+    """Other accounts cease to be the owner's or the same member's; the address of the one that was it so far."""
+    at_product = (
         col(models.Connection.organization_id) == consent.organization_id,
         col(models.Connection.product) == consent.product,
-        col(models.Connection.email) != email,
     )
+    others = (*at_product, col(models.Connection.email) != email)
+    whose = col(models.Connection.is_owner) if consent.is_owner else _is_his(consent, email)
     await alone(session, f"{consent.product} of {consent.organization_id}")
+    before = (await session.exec(select(models.Connection.email).where(*at_product, whose))).first()
     if consent.is_owner:
         await session.exec(update(models.Connection).where(*others).values(is_owner=False))
     if consent.member_id is not None:
         mine = col(models.Connection.member_id) == consent.member_id
         await session.exec(update(models.Connection).where(*others, mine).values(member_id=None))
+    return before
+
+
+def _is_his(consent: Consent, email: str) -> ColumnElement[bool]:
+    if consent.member_id is None:
+        return col(models.Connection.email) == email
+    return col(models.Connection.member_id) == consent.member_id
+
+
+def _tell(session: AsyncSession, errand: Errand, consent: Consent, row: models.Connection, before: str | None) -> None:
+    """Whose account is used from now on, and whose was until now."""
+    about = Action(name=CONNECT, product=consent.product, subject=Subject("users", row.member_id), credential=row.email)
+    changes = [
+        FieldChange("owner" if consent.is_owner else "account", before, row.email),
+        FieldChange("productOrganizationId", None, consent.product_organization_id),
+        FieldChange("scopes", None, list(consent.scopes)),
+    ]
+    audit.append(session, errand, about, State.APPLIED, changes=changes)
 
 
 def _member_at(organization_id: str, email: str) -> ColumnElement[str | None]:

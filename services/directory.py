@@ -8,17 +8,22 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select, update
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from services import grants, seats
+from services import audit, grants, seats
+from services.audit import Action, FieldChange, State, Subject
 from services.credentials import Credentials
 from services.directory_values import ACTIVE, GONE, CrmProfile, CrmUser, ProductUser
+from services.errand import Errand
 from services.errors import BadUserInput, NotFound, UpstreamRejected
-from services.policy import CapabilitySet, Product
+from services.policy import AccessKind, CapabilitySet, Product
 from services.storage import models
 from services.storage.engine import Database, alone
 from services.storage.models import Connection, Member, Organization, Profile, Role, fold, now
 from services.upstream.auth import Connection as Access
 from services.upstream.books import Books
 from services.upstream.crm import Crm
+
+MIGRATE = "users.migrate"
+"""In the audit: somebody works under another access than before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +159,14 @@ class Directory:
                 known = self._people[organization_id] = (synced_at, found)
         return known[1]
 
-    async def migrate(self, organization_id: str, emails: Iterable[str]) -> None:
-        """From now on these work under their own access; those who do already are left as they are."""
+    async def migrate(self, organization_id: str, emails: Iterable[str], errand: Errand | None = None) -> None:
+        """From now on these work under their own access; those who do already are left as they are.
+
+        The audit tells that the errand's viewer did it; nothing, where there is none.
+        """
         folded = [fold(email) for email in emails]
         async with self._database.session() as session:
-            await session.exec(
+            moved = await session.exec(
                 update(Member)
                 .where(
                     col(Member.organization_id) == organization_id,
@@ -166,7 +174,13 @@ class Directory:
                     col(Member.migrated_at).is_(None),
                 )
                 .values(migrated_at=now())
+                .returning(col(Member.id))
             )
+            if errand is not None:
+                for (member_id,) in moved.all():
+                    action = Action(name=MIGRATE, subject=Subject("users", member_id))
+                    changes = [FieldChange("access", AccessKind.OWNER_DELEGATED, AccessKind.PRODUCT_USER)]
+                    audit.append(session, errand, action, State.APPLIED, changes=changes)
 
     async def grant(
         self,

@@ -232,6 +232,13 @@ class Viewer:
         return total
 
 
+def actor(organization_id: str, member_id: str, name: str, email: str) -> Viewer:
+    """Somebody as the audit names who did something: what he may do is not asked here."""
+    return Viewer(
+        id=member_id, organization_id=organization_id, name=name, email=email, profile_name="", profile={}, access=()
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """An answer that explains itself."""

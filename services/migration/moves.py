@@ -26,7 +26,7 @@ from services.migration import ledger, undo
 from services.migration.plan import Standing
 from services.migration.states import ItemState, State, becomes
 from services.migration.values import Purpose
-from services.policy import FINANCE, AccessKind, CapabilitySet, ModuleGrant, Product, Viewer
+from services.policy import FINANCE, AccessKind, CapabilitySet, ModuleGrant, Product, Viewer, actor
 from services.storage.models import Member, Organization, ProductUser, now
 from services.storage.rollout import MigrationItem
 from services.upstream.billing import Billing
@@ -56,9 +56,7 @@ class Job:
 
 def gateway(organization_id: str) -> Viewer:
     """The gateway itself as an actor: nobody's id, nobody's address."""
-    return Viewer(
-        id="", organization_id=organization_id, name=GATEWAY, email="", profile_name="", profile={}, access=()
-    )
+    return actor(organization_id, "", GATEWAY, "")
 
 
 class Superseded(Exception):

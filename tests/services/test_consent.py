@@ -1,7 +1,7 @@
 """Connecting owners and users, from the link to the first call, against the sandbox's own consent page."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 from sqlmodel import SQLModel, func, select
 
 from services.application import Application
+from services.audit import Audit, FieldChange
 from services.consent import Connected, Consents
 from services.credentials import Credentials
 from services.directory import Directory
@@ -74,13 +75,21 @@ class Installation:
         return {name.replace("-", "_"): value for name, value in brought.items()}
 
     async def follow(self, link: str, email: str) -> Connected:
-        return await self.consents.complete(**await self.answer(link, email))
+        return await self.complete(await self.answer(link, email))
+
+    async def complete(self, brought: Mapping[str, str]) -> Connected:
+        return await self.consents.complete(**brought, request_id="consent")
 
     async def own(self, email: str = OWNER, center: str = "eu", **options: Any) -> Connected:
         return await self.follow(await self.consents.begin_owner(center, **options), email)
 
     async def join(self, email: str, **options: Any) -> Connected:
         return await self.follow(await self.consents.begin_user(email, **options), email)
+
+    async def events(self, organization_id: str) -> list[tuple[Any, ...]]:
+        """(action, product, who, what changed first) of the audit, the oldest first."""
+        page = await Audit(self.database).page(organization_id, 50)
+        return [(one.action, one.product, one.actor_email, one.changes[0]) for one in reversed(page.events)]
 
     async def count(self, table: type[SQLModel]) -> int:
         async with self.database.session() as session:
@@ -124,6 +133,27 @@ async def refusal(work: Awaitable[object]) -> GatewayError:
     with pytest.raises(GatewayError) as raised:
         await work
     return raised.value
+
+
+def connected_by(email: str, product: Product, what: str, before: str | None = None) -> tuple[Any, ...]:
+    return ("connections.connect", product, email, FieldChange(what, before, email))
+
+
+async def test_who_connects_what_is_in_the_audit(site: Installation) -> None:
+    place = (await site.own()).organization_id
+    expected = [connected_by(OWNER, product, "owner") for product in Product]
+    await site.join(STAFF, migrate=True)
+    joined = [connected_by(STAFF, product, "account") for product in (Product.CRM, Product.BOOKS)]
+    moved = FieldChange("access", "OWNER_DELEGATED", "PRODUCT_USER")
+    expected += [*joined, ("users.migrate", None, STAFF, moved)]
+    await site.own(SECOND, organization_id=place)
+    expected += [connected_by(SECOND, product, "owner", OWNER) for product in Product]
+    assert sorted(map(str, await site.events(place))) == sorted(map(str, expected))
+    events = (await Audit(site.database).page(place, 50)).events
+    assert {event.request_id for event in events} == {"consent"}
+    assert {event.actor_name for event in events} == {site.sandbox.person(one).name for one in (OWNER, STAFF, SECOND)}
+    by_staff = [event for event in events if event.actor_email == STAFF]
+    assert {(event.actor_id, event.subject.module) for event in by_staff} == {(by_staff[0].subject.id, "users")}
 
 
 async def test_an_owners_consent_makes_the_organization_and_its_people_known(site: Installation) -> None:
@@ -191,14 +221,14 @@ async def test_neither_state_nor_verifier_is_readable_in_the_database(site: Inst
 
 async def test_a_code_is_worth_nothing_without_the_verifier_of_its_own_link(site: Installation) -> None:
     one, other = [await site.answer(await site.consents.begin_owner("eu"), OWNER) for _ in range(2)]
-    told = await refusal(site.consents.complete(**one | {"code": other["code"]}))
+    told = await refusal(site.complete(one | {"code": other["code"]}))
     assert (told.code, told.details["reason"]) == ("FORBIDDEN", "CODE")
     assert await site.count(models.Organization) == 0
 
 
 async def test_a_link_serves_once(site: Installation) -> None:
     brought = await site.answer(await site.consents.begin_owner("eu"), OWNER)
-    results = await asyncio.gather(*(site.consents.complete(**brought) for _ in range(3)), return_exceptions=True)
+    results = await asyncio.gather(*(site.complete(brought) for _ in range(3)), return_exceptions=True)
     assert sum(isinstance(result, Connected) for result in results) == 1
     assert {result.details["reason"] for result in results if isinstance(result, Conflict)} == {"USED_LINK"}
 
@@ -237,7 +267,7 @@ async def test_an_answer_that_is_not_ours_connects_nothing(
     site: Installation, change: Callable[[Answer], Answer], code: str, reason: str | None
 ) -> None:
     brought = await site.answer(await site.consents.begin_owner("eu"), OWNER)
-    told = await refusal(site.consents.complete(**change(brought)))
+    told = await refusal(site.complete(change(brought)))
     assert (told.code, told.details.get("reason")) == (code, reason)
     assert await site.count(models.Organization) == 0
     assert {urlsplit(call.path).path for call in site.sandbox.calls()} <= {"/oauth/v2/auth", "/oauth/v2/token"}
@@ -301,7 +331,7 @@ async def test_an_administrator_of_another_organization_cannot_take_over_the_nam
     demo = await site.own()
     link = await site.consents.begin_owner("eu", organization_id=demo.organization_id)
     west = await site.answer(link.replace("accounts.zoho.eu", "accounts.zoho.com"), "owner@west.example")
-    assert isinstance(await refusal(site.consents.complete(**west)), Forbidden)
+    assert isinstance(await refusal(site.complete(west)), Forbidden)
     assert {owner.email for owner in await site.credentials.owners(demo.organization_id)} == {OWNER}
 
 
