@@ -35,7 +35,7 @@ from services.migration.capabilities import Capabilities
 from services.migration.runs import Migrations
 from services.observing import NOBODY, Observing, Tracer
 from services.outcomes import Outcomes
-from services.policy import Product
+from services.policy import Product, Viewer
 from services.records.copy import Copy
 from services.records.memory import Memory
 from services.records.readers import Readers
@@ -203,9 +203,9 @@ def _taken_over(copy: Copy, answered: Answering) -> Wrote:
     """What happens with every record that a write of ours has left."""
     recording = Recording(copy)
 
-    async def wrote(organization_id: str, document: Document) -> None:
-        await recording.wrote(organization_id, document)
-        await answered.wrote(organization_id, document)
+    async def wrote(viewer: Viewer, document: Document) -> None:
+        await recording.wrote(viewer, document)
+        await answered.wrote(viewer.organization_id, document)
 
     return wrote
 

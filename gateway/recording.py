@@ -13,6 +13,7 @@ from services.credentials import Credentials
 from services.documents import Document
 from services.errors import GatewayError
 from services.jobs import TICK
+from services.policy import Viewer
 from services.records.copy import Copy, NotYet
 from services.records.lists import Lists
 from services.records.sources import COPIED, SOURCES, Source, needed
@@ -109,13 +110,13 @@ class Recording:
             log.warning("a changed record could not be read", record=record_id, module=module, why=error.message)
         return None
 
-    async def wrote(self, organization_id: str, document: Document) -> None:
+    async def wrote(self, viewer: Viewer, document: Document) -> None:
         """Take over what a write of ours has answered; if that fails the next increment brings it."""
         try:
-            if (await self.copy.wrote(organization_id, document)).new:
-                await self._read_origins(organization_id, document)
+            if (await self.copy.wrote(viewer, document)).new:
+                await self._read_origins(viewer.organization_id, document)
         except Exception:  # the write itself has succeeded
-            log.exception("a write is not in the copy yet", organization=organization_id, record=document.id)
+            log.exception("a write is not in the copy yet", organization=viewer.organization_id, record=document.id)
 
     async def _read_origins(self, organization_id: str, document: Document) -> None:
         """A document that was made from another one has changed that."""

@@ -28,13 +28,14 @@ def _read_date(value: Any) -> dt.date:
 
 
 def _read_time(value: Any) -> dt.datetime:
+    """In UTC: not every offset that can be written is one to databases and products."""
     try:
         moment = dt.datetime.fromisoformat(value)
-    except (TypeError, ValueError) as error:
+        if moment.tzinfo is not None:
+            return moment.astimezone(dt.UTC)
+    except (TypeError, ValueError, OverflowError) as error:
         raise BadUserInput(f"{value!r} is not a time.", hint="Write it as 2026-03-31T12:00:00+02:00.") from error
-    if moment.tzinfo is None:
-        raise BadUserInput(f"{value!r} lacks its offset.", hint="Write it as 2026-03-31T12:00:00+02:00.")
-    return moment
+    raise BadUserInput(f"{value!r} lacks its offset.", hint="Write it as 2026-03-31T12:00:00+02:00.")
 
 
 def _write_time(value: Any) -> str:

@@ -14,11 +14,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from msgspec import Struct
 
-from services.errors import GatewayError, UpstreamUnavailable
+from services.errors import GatewayError, UnsupportedByProduct, UpstreamUnavailable
 from services.kinds import Order
 from services.storage.clock import now
 from services.upstream.envelopes import LARGEST_PAGE, Rows
@@ -46,6 +47,13 @@ class Ranking:
         raw = getattr(record, self.attribute)
         return self.parse(raw) if isinstance(raw, str) else raw
 
+    def follows(self, rows: Sequence[Any]) -> bool:
+        """Whether a product that has sorted the rows compares as is done here: with texts that is an assumption."""
+        if self.parse is not collated:
+            return True
+        values = [self.value(row) for row in rows]
+        return not any(self.precedes(after, before) for before, after in pairwise(values))
+
     def precedes(self, one: Any, other: Any) -> bool:
         """Whether a row with the value `one` stands strictly before a row with the value `other`."""
         if one is None or other is None:
@@ -60,10 +68,15 @@ def collated(text: str | None) -> str | None:
     return "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c)).casefold()
 
 
-_TIME = datetime.fromisoformat
+def _time(text: str) -> datetime:
+    """A moment; without an offset it is UTC."""
+    read = datetime.fromisoformat(text)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
 _READ: Mapping[Order, Callable[[str], Any]] = {
-    Order.CREATED_AT: _TIME,
-    Order.LAST_MODIFIED_AT: _TIME,
+    Order.CREATED_AT: _time,
+    Order.LAST_MODIFIED_AT: _time,
     Order.DATE: date.fromisoformat,
     Order.DUE_DATE: date.fromisoformat,
     Order.SHIPMENT_DATE: date.fromisoformat,
@@ -161,6 +174,12 @@ class _Tape:
     async def _fetch(self, start: int, end: int) -> None:
         page, size = covering(start, end)
         read = await self.stream.fetch(page, size)
+        if not self.rank.follows(read.rows):
+            raise UnsupportedByProduct(
+                "The product sorts these texts in another way than pages can be told apart by.",
+                hint="Order by something else, or allow an older answer with `@fresh(within: …)`.",
+                field=["orderBy"],
+            )
         self.at, self._certain = min(self.at, read.at), None
         low, ids = (page - 1) * size, {row.id for row in read.rows}
         rest = [row for row in self.rows if row.id not in ids]

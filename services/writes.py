@@ -23,6 +23,7 @@ from services.errors import BadUserInput, Conflict, GatewayError, NotFound, Upst
 from services.kinds import KINDS, Kind
 from services.life_cycle import Attempt, LifeCycle, Overtaken, Step, changed, on
 from services.outcomes import GRACE, Begun, Outcome, Outcomes, Stage
+from services.policy import Viewer
 from services.storage.failures import FAILURES
 from services.upstream.documents import Documents
 from services.upstream.wire import AnswerLost
@@ -122,7 +123,7 @@ class Writes:
         finally:
             errand.calls += calls
         if record is not None:
-            return await self._applied(outcome, record, calls, changed(outcome, record))
+            return await self._applied(errand, outcome, record, calls, changed(outcome, record))
         if not await self._outcomes.is_older(outcome.id, GRACE):
             return outcome
         never = Problem(("input",), "The product never received it.", "UPSTREAM_UNAVAILABLE", "Send it with a new key.")
@@ -189,18 +190,23 @@ class Writes:
             calls = errand.calls[before:]
             await asyncio.shield(self._outcomes.settle(outcome.id, State.UNCERTAIN, calls=calls, changes=changes))
             raise
-        settled = await self._applied(outcome, record, errand.calls[before:], changes)
+        settled = await self._applied(errand, outcome, record, errand.calls[before:], changes)
         return Written(record, State.APPLIED, (), settled.audit_event_id)
 
     async def _applied(
-        self, outcome: Outcome, record: Document | None, calls: Sequence[Any], changes: Sequence[FieldChange] = ()
+        self,
+        errand: Errand,
+        outcome: Outcome,
+        record: Document | None,
+        calls: Sequence[Any],
+        changes: Sequence[FieldChange],
     ) -> Outcome:
         record_id, number = (record.id, record.number) if record else (None, None)
         settled = await self._outcomes.settle(
             outcome.id, State.APPLIED, record_id=record_id, number=number, calls=calls, changes=changes
         )
         if record and self._wrote:
-            await self._wrote(outcome.organization_id, record)
+            await self._wrote(errand.viewer, record)
         return settled
 
     async def _refused(self, outcome: Outcome, error: GatewayError, calls: Sequence[Any]) -> Written:
@@ -307,8 +313,8 @@ class Writes:
         raise Conflict("Somebody has changed the record since; whether this change came first cannot be told.")
 
 
-Wrote = Callable[[str, Document], Awaitable[None]]
-"""(the organization's id, the record)"""
+Wrote = Callable[[Viewer, Document], Awaitable[None]]
+"""(who wrote, the record as the product showed it to him)"""
 _ATTRIBUTES = {"discount": "discount_total"}
 
 

@@ -4,11 +4,14 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
+from msgspec.structs import fields
 from sqlalchemy import Text, cast
 from sqlmodel import col, delete, select
 
 from services.documents import Document
-from services.kinds import MODULE_OF
+from services.drafts import camel
+from services.kinds import MODULE_OF, PRODUCT_OF
+from services.policy import NOTHING, Viewer
 from services.records import cursors, pulls, store
 from services.records.demand import Demand
 from services.records.lists import Lists, exact
@@ -21,6 +24,14 @@ from services.storage.full_records import FullRecord
 from services.storage.models import now
 from services.storage.records import Base, Record, RecordPull, SubscriptionChange
 from services.upstream.client import encode
+
+_EMPTIED = frozenset(
+    {
+        *("reference_number", "due_date", "expiry_date", "shipment_date", "delivery_date"),
+        *("activated_at", "next_billing_at", "cancelled_at", "expires_at"),
+    }
+)
+"""Of what list rows tell, the attributes that a write may leave empty."""
 
 
 class NotYet(Exception):
@@ -106,9 +117,9 @@ class Copy:
             return True
         return await self._reading.one(organization_id, module, record_id)
 
-    async def wrote(self, organization_id: str, document: Document) -> Taken:
+    async def wrote(self, viewer: Viewer, document: Document) -> Taken:
         """Take over what one of our own writes has answered; fields that its viewer was not shown stay as known."""
-        source = SOURCES[MODULE_OF[type(document)]]
+        organization_id, source = viewer.organization_id, SOURCES[MODULE_OF[type(document)]]
         if not self._copies(source.module) or (await self.state(organization_id, source.module)).as_of is None:
             return Taken()
         frame = await self._reading.frames.of(organization_id, source.module)
@@ -118,8 +129,9 @@ class Copy:
                 Record.organization_id == organization_id, Record.module == source.module, Record.id == document.id
             )
             known = (await session.exec(asked)).one_or_none()
-            body = (exact.decode(known) if known else {}) | _told(document)
-            return await store.take(session, Batch(source, organization_id, {document.id: body}, now()), frame)
+            body = (exact.decode(known) if known else {}) | _told(document, viewer)
+            batch = Batch(source, organization_id, {document.id: body}, document.as_of or now())
+            return await store.take(session, batch, frame)
 
     async def note(self, organization_id: str, module: str, error: str | None) -> None:
         """Keep that a module could not be read for now, and the error that is to blame."""
@@ -146,7 +158,11 @@ class Copy:
         return record is not None and record.deleted_at is None and record.read_at >= moment
 
 
-def _told(document: Document) -> Body:
-    """The fields of a document that were told, in the product's names."""
+def _told(document: Document, viewer: Viewer) -> Body:
+    """The fields of a document that were told, in the product's names; what is empty and not hidden is told, too."""
     body: dict[str, Any] = exact.decode(encode(document))
-    return {name: value for name, value in body.items() if value is not None and not name.startswith("gateway_")}
+    module = MODULE_OF[type(document)]
+    hidden = viewer.access_to(PRODUCT_OF[type(document)]).grants.get(module, NOTHING).hidden
+    empty = {one.encode_name for one in fields(document) if one.name in _EMPTIED and camel(one.name) not in hidden}
+    told = {name: value for name, value in body.items() if value is not None or name in empty}
+    return {name: value for name, value in told.items() if not name.startswith("gateway_")}

@@ -56,17 +56,21 @@ class Demand:
     async def at_least(self, key: Key, moment: datetime, deadline: float) -> datetime | None:
         """Ask until the copy is true as of the moment or later; raises what `work` raises.
 
-        None when the module has never been read in full, or when `deadline` (`monotonic`) has come.
+        None when the module has never been read in full, when `deadline` (`monotonic`) has come, or when a whole turn
+        did not bring it on: the list does not tell its changes now.
         """
-        wanted = min(moment, now())
+        wanted, stuck_at = min(moment, now()), None
         for pause in chain(PAUSES, repeat(PAUSES[-1])):
             as_of = await self._as_of(key)
             if as_of is None or as_of >= wanted:
                 return as_of
-            if monotonic() >= deadline:
+            if monotonic() >= deadline or as_of == stuck_at:
                 return None
+            joins = key in self._turns
             if not await self._turn(key, deadline):
                 await asyncio.sleep(pause)
+            elif not joins:
+                stuck_at = as_of
         raise AssertionError
 
     def soon(self, key: Key) -> None:

@@ -89,12 +89,13 @@ def base_mrr(row: Row, body: Body, status: str | None, frame: Frame) -> Decimal 
 def newer(row: Row, known: Record | None, read_at: datetime) -> bool:
     """Whether the row may replace what is known: it is not older.
 
-    The products' times have whole seconds, so of equal ones that wins which was asked for later.
+    The products' times have whole seconds, so of equal ones that wins which was asked for later. So it does where the
+    record was found missing: an answer that was under way then may tell a later change, but not that it is there.
     """
     if known is None:
         return True
     mine: datetime | None = row["modified_time"]
     theirs = known.modified_time
-    if mine is None or theirs is None or mine == theirs:
+    if mine is None or theirs is None or mine == theirs or known.deleted_at is not None:
         return read_at >= known.read_at
     return mine > theirs

@@ -1,11 +1,13 @@
 """Bad input is refused with a code and a hint and reaches no product; a product's bad answer costs only its part."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from services.sandbox import Fault, records
-from tests.harness import Gateway
+from tests.harness import Demo, Gateway
+from tests.resolvers.copying import read_copy
 from tests.resolvers.reading import called, data, kept, only_error
 
 HUGE = "9" * 400
@@ -56,6 +58,7 @@ VARIABLES: list[tuple[str, str, Any]] = [
     ("Date", "date: {on: $v}", "٢٠٢٦-٠١-٠١"),
     ("DateTime", "lastModifiedSince: $v", "2026-02-30T00:00:00Z"),
     ("DateTime", "lastModifiedSince: $v", 1),
+    ("DateTime", "lastModifiedSince: $v", "9999-12-31T23:59:59-10:00"),
     ("DateTime", "lastModifiedSince: $v", "2026-02-01"),
     ("Decimal", "total: {equals: $v}", "NaN"),
     ("Decimal", "total: {equals: $v}", "-Infinity"),
@@ -148,6 +151,24 @@ async def test_ids_and_cursors_that_are_none_are_refused_wherever_they_stand(
         assert error["extensions"]["field"]
         assert error.get("path") or error["extensions"]["coordinate"]
         assert len(error["message"]) < 200
+
+
+@pytest.fixture(scope="module")
+async def copied(demo: Demo) -> AsyncIterator[Gateway]:
+    """A gateway that answers from a copy."""
+    async with demo.gateway() as gateway:
+        await read_copy(gateway, "invoices")
+        yield gateway
+
+
+@pytest.mark.parametrize("within", [0, 600])
+@pytest.mark.parametrize(
+    "moment", ["0001-01-01T00:00:00Z", "2000-01-01T00:00:00+20:00", "2000-01-01T00:00:00-05:30:15"]
+)
+async def test_any_moment_that_there_is_can_be_asked_for(copied: Gateway, moment: str, within: int) -> None:
+    listed = "invoices(first: 1, where: {lastModifiedSince: $v}) { nodes { id } }"
+    query = f"query($v: DateTime) @fresh(within: {within}) {{ {listed} }}"
+    assert (await data(copied, "owner", query, v=moment))["invoices"]["nodes"]
 
 
 async def test_an_unknown_locale_is_refused_where_it_was_asked_for(gateway: Gateway) -> None:

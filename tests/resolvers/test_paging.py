@@ -8,6 +8,7 @@ import pytest
 
 from services.sandbox import Fault, Sandbox, records
 from tests.harness import Gateway
+from tests.resolvers.copying import read_copy
 from tests.resolvers.reading import KINDS, Body, Kind, all_pages, called, codes, data, kept, only_error, raw
 
 DEMO = "20098765001"
@@ -236,3 +237,18 @@ async def test_when_every_product_is_down_the_field_is_null_with_a_coded_error(o
     answer = await own_gateway.ask("owner", "{ documents(first: 5) { nodes { id } } viewer { email } }")
     assert answer["data"] == {"documents": None, "viewer": {"email": "owner@demo.example"}}
     assert set(codes(answer)) == {"UPSTREAM_REJECTED"}
+
+
+async def test_a_list_that_the_product_sorts_in_another_way_is_refused_before_rows_are_lost(
+    own_gateway: Gateway,
+) -> None:
+    kind, names = KINDS["invoices"], ("eBay", "Zebra", "alpha")
+    with own_gateway.sandbox.store.session() as session:  # it takes capitals to be other letters
+        for place, body in enumerate(kept(own_gateway.sandbox, kind.path)):
+            records.put(session, DEMO, kind.path, {**body, "customer_name": names[place % len(names)]})
+    listed = "invoices(first: 20, orderBy: {field: PARTY_NAME, direction: ASC}) { nodes { customer { name } } }"
+    error = only_error(await own_gateway.ask("owner", f"query @fresh(within: 0) {{ {listed} }}"))
+    assert (error["code"], error["field"], error["path"]) == ("UNSUPPORTED_BY_PRODUCT", ["orderBy"], ["invoices"])
+    await read_copy(own_gateway)
+    found = await data(own_gateway, "owner", f"query @fresh(within: 600) {{ {listed} }}")
+    assert {row["customer"]["name"] for row in found["invoices"]["nodes"]} == {"alpha"}

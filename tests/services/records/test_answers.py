@@ -46,10 +46,11 @@ async def test_our_own_write_is_in_the_copy_at_once(office: Office) -> None:
 
 
 async def test_a_write_before_the_first_reading_leaves_no_copy(office: Office) -> None:
+    asked = await errand(office, "billing")
     record = await office.assembly.services.documents.one(
-        await errand(office, "billing"), KINDS[Module.SUBSCRIPTIONS], next(iter(office.held("subscriptions")))
+        asked, KINDS[Module.SUBSCRIPTIONS], next(iter(office.held("subscriptions")))
     )
-    await office.copy().wrote(office.organization_id, record)
+    await office.copy().wrote(asked.viewer, record)
     assert not await office.rows("SELECT id FROM records WHERE organization_id = :o")
 
 

@@ -9,19 +9,24 @@ from decimal import Decimal
 from time import monotonic
 
 import pytest
+from msgspec import to_builtins
 from sqlalchemy import text
+from sqlmodel import col, select
 
 from gateway.recording import Recording
 from services.errors import UpstreamUnavailable
 from services.events import Events, Notices
 from services.policy import Product
 from services.records.copy import Copy
+from services.records.cursors import Cursor
 from services.records.notices import Change, Notice, read, topic
 from services.records.sources import COPIED, SOURCES, needed
 from services.sandbox.faults import Fault
 from services.sandbox.stamps import written
+from services.sandbox.store import Record as Kept
 from services.storage.full_records import FullRecord
 from services.storage.models import now
+from services.storage.records import RecordPull
 from tests.services.records.conftest import Office
 
 SIX = ("contacts", "estimates", "invoices", "salesOrders", "purchaseOrders", "subscriptions")
@@ -308,3 +313,29 @@ async def test_generations_go_on_growing_when_the_copy_begins_anew(office: Offic
     assert all(state.as_of is None for state in await copy.states(office.organization_id))
     for state in await copy.states(office.organization_id):
         assert state.generation > before[state.module]
+
+
+async def test_a_list_that_tells_no_changes_is_not_asked_again_and_again(office: Office, copy: Copy) -> None:
+    await compared_row_by_row(office, "subscriptions")
+    misorder(office, "subscriptions")
+    assert await copy.at_least(office.organization_id, "subscriptions", datetime.now(UTC), soon()) is None
+    assert calls(office) == {"subscriptions": 1}
+
+
+async def compared_row_by_row(office: Office, module: str) -> None:
+    """As if that had begun and not come far."""
+    cursor = Cursor(began=datetime.now(UTC), check=True)
+    async with office.database.session() as session:
+        pull = await session.get_one(RecordPull, (office.organization_id, module))
+        pull.state, pull.cursor = "READING", to_builtins(cursor)
+
+
+def misorder(office: Office, kind: str) -> None:
+    """The list's first row says that it was changed long ago."""
+    with office.sandbox.store.session() as session:
+        mine = select(Kept).where(Kept.kind == kind, Kept.organization_id == office.products[Product.BILLING])
+        first = session.exec(mine.order_by(col(Kept.modified_time).desc())).first()
+        assert first
+        first.row = first.row.replace(first.body["updated_time"], "2001-01-01T00:00:00+0000")
+        session.add(first)
+        session.commit()

@@ -215,3 +215,17 @@ async def test_an_answer_that_was_asked_for_earlier_does_not_replace_a_later_one
     async with office.database.session() as session:
         await store.take(session, late, frame)
     assert (await office.record(body["estimate_id"]))["amount"] == Decimal("99.99")
+
+
+async def test_an_answer_that_was_under_way_does_not_bring_back_what_is_gone(office: Office) -> None:
+    copy = await office.read("estimates")
+    body = next(iter(office.held("estimates", Product.BOOKS).values()))
+    changed = body | {"last_modified_time": written(datetime.now(UTC))}
+    office.drop("estimates", body["estimate_id"], Product.BOOKS)
+    frame = await Frames(office.database, copy._reading._lists).of(office.organization_id, "estimates")  # noqa: SLF001
+    asked = datetime.now(UTC)
+    assert not await copy.refresh(office.organization_id, "estimates", body["estimate_id"])
+    late = Batch(SOURCES["estimates"], office.organization_id, {body["estimate_id"]: changed}, asked)
+    async with office.database.session() as session:
+        await store.take(session, late, frame)
+    assert (await office.record(body["estimate_id"]))["deleted_at"] is not None
