@@ -42,7 +42,7 @@ from services.records.readers import Readers
 from services.reports.desk import Reports
 from services.rollout import Rollout
 from services.storage.engine import Database, Pool
-from services.storage.sealing import Seal
+from services.storage.sealing import Opaque, Seal
 from services.upstream.auth import Authorization
 from services.upstream.billing import Billing
 from services.upstream.books import Books
@@ -99,7 +99,8 @@ async def assembled(
         answered = await stack.enter_async_context(
             answering(database, copy, events, client, credentials, settings.records)
         )
-        services = _services(database, credentials, client, events, messages, way, copy, answered)
+        opaque = Opaque(settings.keys)
+        services = _services(database, credentials, client, events, messages, way, copy, answered, opaque=opaque)
         await stack.enter_async_context(services.usage.running())
         await stack.enter_async_context(services.identity.hearing())
         post = Post(messages, way)
@@ -165,6 +166,8 @@ def _services(
     way: Way | None,
     copy: Copy,
     answered: Answering,
+    *,
+    opaque: Opaque,
 ) -> Services:
     documents = Documents(client, credentials)
     books, crm = Books(client, credentials), Crm(client, credentials)
@@ -193,6 +196,7 @@ def _services(
         copy=copy,
         readers=Readers(database),
         budget=client.budget,
+        opaque=opaque,
         answers=answered.answers,
         full_records=answered.full_records,
         parties=answered.parties,

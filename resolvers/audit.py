@@ -7,6 +7,7 @@ from typing import Any
 from resolvers import pagination
 from resolvers.conditions import given
 from resolvers.context import Context
+from resolvers.cursors import Cursors
 from resolvers.directory import Person
 from resolvers.nodes import node_of
 from services.audit import Event, FieldChange, Filters, State, Subject
@@ -20,15 +21,13 @@ async def trail(
     _root: Any, context: Context, first: int | None = None, after: str | None = None, where: Any = None
 ) -> pagination.Page:
     """Events of the organization, newest first."""
-    of = pagination.fingerprint("auditTrail", context.viewer.organization_id, where and sorted(map(repr, given(where))))
-    cursor = pagination.read_cursor(of, after, datetime.fromisoformat)
+    cursors = Cursors.of_list(context, "auditTrail", where and sorted(map(repr, given(where))))
+    cursor = cursors.read(after, datetime.fromisoformat)
     filters = _filters(context, where)
     found = await context.services.audit.page(
         context.viewer.organization_id, pagination.size(first), (cursor.value, cursor.id) if cursor else None, filters
     )
-    edges = [
-        pagination.Edge(pagination.write_cursor(of, Cursor(event.at, 0, event.id)), event) for event in found.events
-    ]
+    edges = [pagination.Edge(cursors.write(Cursor(event.at, 0, event.id)), event) for event in found.events]
     return pagination.Page(edges, found.more, after is not None, now())
 
 

@@ -190,7 +190,7 @@ async def _everything(crm: Any, errand: Errand, search: str) -> Rows[Any]:
 async def _page(
     context: Context, what: str, read: Any, first: int | None, after: str | None, identity: str | None
 ) -> pagination.Page:
-    asked = pagination.asked(_BY_ID, first, after, context.viewer.organization_id, what, identity)
+    asked = pagination.asked(context, _BY_ID, first, after, what, identity)
     stream = Stream(what, 0, partial(read, context.errand))
     return asked.page(await window([stream], _BY_ID, asked.first, asked.after))
 

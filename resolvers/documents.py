@@ -122,7 +122,7 @@ async def _page(
     after: str | None,
 ) -> pagination.Page:
     rank = ranking(order, descending=descending)
-    asked = pagination.asked(rank, first, after, context.viewer.organization_id, kind.module, filters, None)
+    asked = pagination.asked(context, rank, first, after, kind.module, filters, None)
     streams = [_stream(context, kind, {**filters, **_sort(kind, order, descending)})]
     meant = criteria(kind, filters)
     if meant is None:
@@ -159,7 +159,7 @@ def related(module: Module, what: str) -> Resolver:
         record: Any, context: Context, first: int | None = None, after: str | None = None
     ) -> pagination.Page:
         rank = ranking(Order.CREATED_AT)
-        asked = pagination.asked(rank, first, after, context.viewer.organization_id, module, what, record.id)
+        asked = pagination.asked(context, rank, first, after, module, what, record.id)
         listed = await _of_parties(context, kind, what, record.id, Order.CREATED_AT)
         if not listed.streams:
             return pagination.empty(now())
@@ -242,7 +242,7 @@ async def _merge(
     listed: Callable[[Kind, int], Awaitable[_Listed]],
 ) -> pagination.Page:
     rank = ranking(Order.DATE)
-    asked = pagination.asked(rank, first, after, context.viewer.organization_id, "documents", identity)
+    asked = pagination.asked(context, rank, first, after, "documents", identity)
     report = partial(_report, context, info)
     found = await _all(context, modules, listed, report)
     streams = [stream for one in found for stream in one.streams]

@@ -7,6 +7,7 @@ from strawberry import UNSET
 
 from resolvers import pagination
 from resolvers.context import Context
+from resolvers.cursors import Cursors
 from resolvers.directory import Person
 from resolvers.mutations import Payload
 from services.candidates import Candidate
@@ -68,10 +69,10 @@ async def keyed(
     *identity: Any,
 ) -> pagination.Page:
     """A page of a list of our own, by its rows' (text, id) keys; its rows are counted."""
-    of = pagination.fingerprint(context.viewer.organization_id, *identity)
-    cursor = pagination.read_cursor(of, after, str)
+    cursors = Cursors.of_list(context, *identity)
+    cursor = cursors.read(after)
     rows, more, total = await read(pagination.size(first), (cursor.value, cursor.id) if cursor else None)
-    edges = [pagination.Edge(pagination.write_cursor(of, Cursor(row.key[0], 0, row.key[1])), row) for row in rows]
+    edges = [pagination.Edge(cursors.write(Cursor(row.key[0], 0, row.key[1])), row) for row in rows]
     return pagination.Page(edges, more, after is not None, now(), total)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from resolvers import pagination
 from resolvers.context import Context
+from resolvers.cursors import Cursors
 from resolvers.directory import Person
 from resolvers.integration import given, payload
 from resolvers.mutations import Payload
@@ -31,11 +32,11 @@ async def fetch(context: Context, migration_id: str) -> Run:
 
 async def many(_root: Any, context: Context, first: int | None = None, after: str | None = None) -> pagination.Page:
     """Migrations, newest first."""
-    of = pagination.fingerprint("migrations", context.viewer.organization_id)
-    cursor = pagination.read_cursor(of, after, datetime.fromisoformat)
+    cursors = Cursors.of_list(context, "migrations")
+    cursor = cursors.read(after, datetime.fromisoformat)
     organization_id, key = context.viewer.organization_id, (cursor.value, cursor.id) if cursor else None
     found = await context.services.migrations.page(organization_id, pagination.size(first), key)
-    edges = [pagination.Edge(pagination.write_cursor(of, Cursor(run.created_at, 0, run.id)), run) for run in found.runs]
+    edges = [pagination.Edge(cursors.write(Cursor(run.created_at, 0, run.id)), run) for run in found.runs]
     return pagination.Page(edges, found.more, after is not None, now())
 
 
@@ -43,14 +44,12 @@ async def items(
     run: Run, context: Context, first: int | None = None, after: str | None = None, state: Any = None
 ) -> pagination.Page:
     """The members of a migration, in their order."""
-    of = pagination.fingerprint("migrationItems", run.id, state)
-    cursor = pagination.read_cursor(of, after, int)
+    cursors = Cursors.of_list(context, "migrationItems", run.id, state)
+    cursor = cursors.read(after, int)
     position = cursor.value if cursor else None
     read = context.services.migrations.items
     found = await read(context.viewer.organization_id, run.id, pagination.size(first), position, state)
-    edges = [
-        pagination.Edge(pagination.write_cursor(of, Cursor(item.position, 0, item.id)), item) for item in found.items
-    ]
+    edges = [pagination.Edge(cursors.write(Cursor(item.position, 0, item.id)), item) for item in found.items]
     return pagination.Page(edges, found.more, after is not None, now())
 
 

@@ -18,6 +18,7 @@ from services.records.full import FullRecords
 from services.records.parties import Parties
 from services.records.readers import Readers
 from services.reports.desk import Reports
+from services.storage.sealing import Opaque
 from services.upstream.billing import Billing
 from services.upstream.books import Books
 from services.upstream.budget import Budget
@@ -54,3 +55,4 @@ class Services:
     full_records: FullRecords
     parties: Parties
     budget: Budget
+    opaque: Opaque

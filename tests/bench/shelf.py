@@ -18,6 +18,7 @@ from services.kinds import KINDS
 from services.listing import Row, Window
 from services.policy import MODULES, AccessKind, Action, ModuleGrant, Product, ProductAccess, Viewer
 from services.records.excerpt import Excerpt
+from services.storage.sealing import Opaque
 
 ORGANIZATION = "0123456789abcdef0123456789abcdef"
 EVERYTHING = ModuleGrant(frozenset(Action))
@@ -155,7 +156,9 @@ VIEWER = Viewer(
 )
 SERVICES = cast(
     Services,
-    SimpleNamespace(answers=Answers(), parties=Parties(), credentials=Credentials(), usage=Usage()),
+    SimpleNamespace(
+        answers=Answers(), parties=Parties(), credentials=Credentials(), usage=Usage(), opaque=Opaque([bytes(32)])
+    ),
 )
 
 

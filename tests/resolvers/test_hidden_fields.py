@@ -1,6 +1,8 @@
 """What is hidden from a viewer is not told by what he can find with it."""
 
 import json
+import re
+from base64 import b64decode, urlsafe_b64encode
 
 import psycopg
 import pytest
@@ -36,6 +38,25 @@ async def test_a_custom_view_tells_no_hidden_status(own_gateway: Gateway) -> Non
     hide(own_gateway, "invoices", "status")
     asked = f'{{ invoices(first: 1, view: "{views[1]["id"]}") {{ nodes {{ id }} }} }}'
     assert await required(own_gateway, asked) == ["invoices.view.status"]
+
+
+async def test_a_cursor_does_not_tell_what_the_list_is_ordered_by(own_gateway: Gateway) -> None:
+    hide(own_gateway, "invoices", "createdAt", "date")
+    for root in ("invoices", "documents"):
+        answer = await own_gateway.ask("staff", f"{{ {root}(first: 3) {{ edges {{ cursor }} }} }}")
+        edges = answer["data"][root]["edges"]
+        read = b"".join(b64decode(edge["cursor"] + "==", altchars=b"-_") for edge in edges)
+        assert not re.search(rb"20\d\d", read)
+        assert b"invoices" not in read
+
+
+async def test_a_cursor_cannot_be_made(own_gateway: Gateway) -> None:
+    place = ["2026-01-01T00:00:00+00:00", 0, "460000000000005000", {}]
+    for made in (place, ["", *place]):
+        text = urlsafe_b64encode(json.dumps(made).encode()).decode().rstrip("=")
+        answer = await own_gateway.ask("staff", f'{{ invoices(after: "{text}") {{ nodes {{ id }} }} }}')
+        told = answer["errors"][0]
+        assert (told["extensions"]["code"], told["extensions"]["field"]) == ("BAD_USER_INPUT", ["after"])
 
 
 async def test_what_may_be_done_does_not_name_a_hidden_status(own_gateway: Gateway) -> None:
