@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 import typer
 
 from gateway import VERSION
-from gateway.console import CannotStart, fail, on_database, read_settings
-from gateway.documents import documents
+from gateway.commands.console import CannotStart, fail, on_database, read_settings
 from gateway.settings import Settings
+from gateway.trusted.documents import documents
 
 if TYPE_CHECKING:
     from services.consent import Consents
@@ -87,7 +87,7 @@ def token(
     hours: Annotated[float, typer.Option(min=0.01, max=24 * 365)] = 12,
 ) -> None:
     """Print an ID token of a demo person, and nothing else."""
-    from gateway.demo import UnknownPerson, id_token
+    from gateway.demo.sandbox import UnknownPerson, id_token
 
     settings = read_settings(quiet=True)
     if not settings.demo:
@@ -115,8 +115,8 @@ def upgrade(
 @cli.command()
 def reseal() -> None:
     """Seal all stored tokens under the first of the sealing keys, so that the others can go."""
-    from gateway.demo import completed
-    from gateway.resealing import resealed
+    from gateway.commands.resealing import resealed
+    from gateway.demo.sandbox import completed
     from gateway.serving import with_database
     from services.storage.sealing import Unsealable
 
@@ -132,7 +132,7 @@ def configuration(
     check: Annotated[bool, typer.Option("--check", help="Only compare it with the committed one.")] = False,
 ) -> None:
     """Print the reference of all settings."""
-    from gateway.configuration import COMMITTED, reference
+    from gateway.commands.configuration import COMMITTED, reference
 
     _print_or_compare(reference(), COMMITTED, check=check)
 
@@ -143,7 +143,7 @@ def schema(
     check: Annotated[bool, typer.Option("--check", help="Only compare it with the committed one.")] = False,
 ) -> None:
     """Print the published schema."""
-    from gateway.published import COMMITTED, sdl
+    from gateway.commands.published import COMMITTED, sdl
 
     if context.invoked_subcommand is None:
         _print_or_compare(sdl(), COMMITTED, check=check)
@@ -178,10 +178,10 @@ def matrix(
     check: Annotated[bool, typer.Option("--check", help="Only compare it with the committed one.")] = False,
 ) -> None:
     """Print which person of the demo may use which field."""
+    from gateway.commands.published import sdl
     from gateway.contract.matrix import COMMITTED
     from gateway.contract.matrix import matrix as table
     from gateway.contract.people import demo_people
-    from gateway.published import sdl
 
     read_settings(quiet=True)
     _print_or_compare(table(sdl(), demo_people()), COMMITTED, check=check)
@@ -207,7 +207,7 @@ def plan(
     without: Annotated[list[str], typer.Option(help="A permission that is not granted; can be repeated.")] = [],  # noqa: B006
 ) -> None:
     """Print the Python that an operation runs as; or why it runs on graphql-core."""
-    from gateway.planning import Unplanned, shown
+    from gateway.commands.planning import Unplanned, shown
 
     read_settings(quiet=True)
     try:
@@ -219,7 +219,7 @@ def plan(
 @cli.command()
 def doctor() -> None:
     """Check settings, database, keys, clocks and connections; say what to do about each fault."""
-    from gateway.doctor import examine, shown
+    from gateway.commands.doctor import examine, shown
 
     sys.exit(not shown(asyncio.run(examine(read_settings()))))
 
@@ -227,8 +227,8 @@ def doctor() -> None:
 @cli.command()
 def webhooks() -> None:
     """Print what to enter in the products so that they say at once when a record has changed."""
-    from gateway.demo import completed
-    from gateway.hooking import instructions
+    from gateway.commands.hooking import instructions
+    from gateway.demo.sandbox import completed
     from gateway.serving import with_database
 
     settings = read_settings(quiet=True)
@@ -271,7 +271,7 @@ def verify(
     ] = None,
 ) -> None:
     """Prove that every event is as it was recorded, or name the first one that is not; exit code 1 then."""
-    from gateway import auditing
+    from gateway.commands import auditing
 
     verdict = _audited(lambda settings: auditing.verify(settings, organization, head))
     typer.echo("\n".join(verdict.lines))
@@ -289,7 +289,7 @@ def export(
     ] = "jsonl",
 ) -> None:
     """Write the trail into a new file that anybody can verify with SHA-256 alone (docs/audit.md)."""
-    from gateway import auditing
+    from gateway.commands import auditing
 
     done = _audited(lambda settings: auditing.export(settings, file, organization, (since, until), form))
     typer.echo(f"{done.links} facts in {file}, SHA-256 {done.digest}")
@@ -302,7 +302,7 @@ def prune(
     organization: Organization = None,
 ) -> None:
     """Export what is older than it has to be kept, then remove it; the rest still verifies."""
-    from gateway import auditing
+    from gateway.commands import auditing
 
     done, gone = _audited(lambda settings: auditing.prune(settings, file, organization, before))
     typer.echo(f"{done.links} facts in {file}, SHA-256 {done.digest}")
@@ -316,7 +316,7 @@ def rebuild(
     history: Annotated[bool, typer.Option("--history", help="Begin the history of subscriptions anew, too.")] = False,
 ) -> None:
     """Forget the copy and read it from nothing, inside its share of the budget."""
-    from gateway.recording import rebuild as work
+    from gateway.wiring.recording import rebuild as work
 
     _keep_records(organization, lambda copy, one: work(copy, one, history=history))
 
@@ -324,7 +324,7 @@ def rebuild(
 @records.command()
 def check(organization: Organization = None) -> None:
     """Compare the copy with the products, mend it, and say what had drifted."""
-    from gateway.recording import check as work
+    from gateway.wiring.recording import check as work
 
     _keep_records(organization, work)
 
@@ -343,8 +343,8 @@ def _audited(work: Callable[[Settings], Coroutine[None, None, Answer]]) -> Answe
 
 
 def _keep_records(organization: str | None, work: Callable[["Copy", str], Awaitable[list["RecordPull"]]]) -> None:
-    from gateway.recording import lines
     from gateway.serving import on_records
+    from gateway.wiring.recording import lines
     from services.errors import GatewayError
 
     try:
@@ -355,7 +355,7 @@ def _keep_records(organization: str | None, work: Callable[["Copy", str], Awaita
 
 
 def _print_or_compare(text: str, committed: Path, *, check: bool) -> None:
-    from gateway.published import difference
+    from gateway.commands.published import difference
 
     if not check:
         typer.echo(text, nl=False)
@@ -365,7 +365,7 @@ def _print_or_compare(text: str, committed: Path, *, check: bool) -> None:
 
 
 def _print_link(begin: Callable[["Consents"], Awaitable[str]]) -> None:
-    from gateway.connecting import link
+    from gateway.http.connecting import link
     from gateway.serving import with_database
     from services.errors import GatewayError
 

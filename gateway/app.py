@@ -9,20 +9,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 
-from gateway.answer import refused
-from gateway.connecting import callback
-from gateway.consenting import CALLBACK
-from gateway.endpoint import ORGANIZATION_HEADER, Endpoint
-from gateway.guard import Guard
+from gateway.http.answer import refused
+from gateway.http.connecting import callback
+from gateway.http.endpoint import ORGANIZATION_HEADER, Endpoint
+from gateway.http.guard import Guard
+from gateway.http.media import wants_events
+from gateway.http.request_id import HEADER, RequestId
+from gateway.http.webhooks import routes
 from gateway.live.routes import connected
 from gateway.live.stream import streamed
-from gateway.media import wants_events
+from gateway.observing.readiness import healthy, ready
+from gateway.observing.telemetry import Telemetry
 from gateway.process import Process
-from gateway.readiness import healthy, ready
-from gateway.request_id import HEADER, RequestId
 from gateway.settings import Settings
-from gateway.telemetry import Telemetry
-from gateway.webhooks import routes
+from gateway.wiring.consenting import CALLBACK
 from services.errors import BadUserInput, GatewayError, NotFound
 from services.sandbox import Sandbox
 

@@ -8,24 +8,24 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
-from gateway.assembly import Assembly, assembled, database_of, working
-from gateway.authentication import Authentication
-from gateway.bill import PUBLISHED, SIZES
-from gateway.connecting import consents
-from gateway.demo_people import set_up
-from gateway.door import Door
-from gateway.endpoint import Endpoint
-from gateway.examination import Examination
-from gateway.exposing import watched
-from gateway.hooking import hooked
+from gateway.commands.hooking import hooked
+from gateway.demo.people import set_up
+from gateway.http.authentication import Authentication
+from gateway.http.connecting import consents
+from gateway.http.door import Door
+from gateway.http.endpoint import Endpoint
+from gateway.http.origin import origin_of
+from gateway.http.webhooks import Webhooks
+from gateway.limits.bill import PUBLISHED, SIZES
+from gateway.limits.examination import Examination
 from gateway.live.routes import live_on
-from gateway.origin import origin_of
+from gateway.observing.exposing import watched
+from gateway.observing.readiness import Readiness
+from gateway.observing.telemetry import Telemetry
 from gateway.plans import Plans
-from gateway.readiness import Readiness
 from gateway.settings import Http, Settings
-from gateway.telemetry import Telemetry
-from gateway.trust import Trust
-from gateway.webhooks import Webhooks
+from gateway.trusted.trust import Trust
+from gateway.wiring.assembly import Assembly, assembled, database_of, working
 from resolvers.pagination import MOST_FIRST
 from schema import schema
 from schema.limits import weights

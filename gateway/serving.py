@@ -19,17 +19,17 @@ from starlette.applications import Starlette
 from starlette.datastructures import State
 
 from gateway.app import create_app
-from gateway.assembly import assembled, at_work, database_of
-from gateway.demo import completed, open_sandbox
-from gateway.exposing import watched
-from gateway.listening import listening
+from gateway.demo.sandbox import completed, open_sandbox
+from gateway.http.listening import listening
+from gateway.http.protocol import Prompt
 from gateway.live.operations import Live
-from gateway.protocol import Prompt
-from gateway.readiness import Readiness
+from gateway.observing.exposing import watched
+from gateway.observing.readiness import Readiness
+from gateway.observing.telemetry import Telemetry
 from gateway.settings import Http, Settings
-from gateway.telemetry import Telemetry
-from gateway.upgrading import reached, upgraded
 from gateway.welcome import welcome
+from gateway.wiring.assembly import assembled, at_work, database_of
+from gateway.wiring.upgrading import reached, upgraded
 from services.observing import NOBODY
 from services.records.copy import Copy
 from services.storage import rights

@@ -4,7 +4,7 @@ import os
 import sys
 from pathlib import Path
 
-from gateway.demo import PEOPLE
+from gateway.demo.sandbox import PEOPLE
 from gateway.settings import Settings
 
 

@@ -20,7 +20,7 @@ from graphql import (
     parse,
 )
 
-from gateway.published import sdl
+from gateway.commands.published import sdl
 from schema.errors import REQUEST
 
 ANYWHERE = "INTERNAL"

@@ -19,10 +19,10 @@ from sqlalchemy import make_url
 from starlette.applications import Starlette
 
 from gateway.app import create_app
-from gateway.assembly import Assembly, assembled
-from gateway.demo import completed
-from gateway.demo_people import USERS
+from gateway.demo.people import USERS
+from gateway.demo.sandbox import completed
 from gateway.settings import Jobs, Settings, Upstream
+from gateway.wiring.assembly import Assembly, assembled
 from services.sandbox import Sandbox
 from services.sandbox.budget import Limits
 from services.sandbox.calls import fingerprint

@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
+from gateway.commands.published import sdl
 from gateway.contract.matrix import COMMITTED as PERMISSIONS
-from gateway.published import sdl
 
 GUIDE = Path("docs/contract-tests.md")
 OPERATIONS = Path("docs/operations")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from gateway.assembly import assembled
-from gateway.demo import PEOPLE, completed
-from gateway.demo_people import set_up
+from gateway.demo.people import set_up
+from gateway.demo.sandbox import PEOPLE, completed
 from gateway.settings import Settings
+from gateway.wiring.assembly import assembled
 from services.identity import Identity
 from services.policy import Viewer
 from services.sandbox import Sandbox

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gateway.published import COMMITTED, sdl
+from gateway.commands.published import COMMITTED, sdl
 
 PUBLISHED = "published"
 

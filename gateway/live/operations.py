@@ -25,11 +25,11 @@ from graphql import (
 from graphql.language import FieldNode, FragmentSpreadNode, InlineFragmentNode
 from strawberry.types.graphql import OperationType
 
-from gateway.answer import body_of, internal, published, told
-from gateway.authentication import refused
-from gateway.endpoint import Endpoint, Ticket
+from gateway.http.answer import body_of, internal, published, told
+from gateway.http.authentication import refused
+from gateway.http.endpoint import Endpoint, Ticket
+from gateway.http.operation import Operation
 from gateway.live.tally import Tally
-from gateway.operation import Operation
 from gateway.settings import Live as Limits
 from resolvers.context import Context, forbidden
 from schema.permissions import requirement

@@ -2,11 +2,11 @@
 
 from starlette.websockets import WebSocket
 
-from gateway.endpoint import Endpoint
+from gateway.http.endpoint import Endpoint
+from gateway.http.origin import is_foreign
 from gateway.live.operations import Live
 from gateway.live.socket import Socket
 from gateway.live.tally import Tally
-from gateway.origin import is_foreign
 from gateway.settings import Live as Limits
 
 

@@ -15,12 +15,12 @@ import structlog
 from msgspec import Meta, Struct
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
-from gateway.answer import PASSING, internal
-from gateway.door import EVERYONE
-from gateway.endpoint import ORGANIZATION_HEADER, Ticket
+from gateway.http.answer import PASSING, internal
+from gateway.http.door import EVERYONE
+from gateway.http.endpoint import ORGANIZATION_HEADER, Ticket
+from gateway.http.operation import Malformed, Operation, decoded
+from gateway.http.request_id import PARENT
 from gateway.live.operations import Ended, Interrupted, Live, SignedOut
-from gateway.operation import Malformed, Operation, decoded
-from gateway.request_id import PARENT
 from services.errors import GatewayError, Unauthenticated
 
 PROTOCOL = "graphql-transport-ws"

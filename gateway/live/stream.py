@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from strawberry.types.graphql import OperationType
 
-from gateway.answer import HEADERS, refused
-from gateway.endpoint import ALLOWED, Ticket
+from gateway.http.answer import HEADERS, refused
+from gateway.http.endpoint import ALLOWED, Ticket
+from gateway.http.media import EVENTS
+from gateway.http.refusals import STATUS
 from gateway.live.operations import Body, Ended, Interrupted, Live
-from gateway.media import EVENTS
-from gateway.refusals import STATUS
 from services.errors import GatewayError
 
 SILENCE = b":\n\n"

@@ -11,7 +11,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from gateway.demo import PEOPLE
+from gateway.demo.sandbox import PEOPLE
 from gateway.settings import Http
 from tests.anything.asking import Crowd, Tally
 from tests.fuzz.real import KNOWN, known

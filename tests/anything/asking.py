@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from gateway.demo import PEOPLE
+from gateway.demo.sandbox import PEOPLE
 from schema import schema
 from tests.anything.wellformed import LEGACY, MODERN, faults
 from tests.fuzz.operations import Author, Document, Grammar

@@ -6,7 +6,7 @@ import httpx
 import msgspec
 import pytest
 
-from gateway.demo import PEOPLE
+from gateway.demo.sandbox import PEOPLE
 from tests.anything.asking import Crowd
 from tests.anything.wellformed import LEGACY, MODERN, faults
 from tests.declared import declared

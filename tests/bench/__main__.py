@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from gateway import logs
+from gateway.observing import logs
 from gateway.settings import Logs
 from tests.bench import executing, operations, whole
 from tests.bench.effort import QUICK, USUAL, Effort

@@ -22,8 +22,8 @@ from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
 from strawberry.types.graphql import OperationType as Allowed
 
 from gateway.app import create_app
-from gateway.endpoint import Endpoint
-from gateway.operation import Operation
+from gateway.http.endpoint import Endpoint
+from gateway.http.operation import Operation
 from resolvers import ids
 from services.errand import Errand
 from services.errors import GatewayError

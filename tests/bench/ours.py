@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from pydantic import SecretStr
 from sqlmodel import select
 
-from gateway.assembly import Assembly, assembled
-from gateway.demo import CLIENT_ID, ZOHO
+from gateway.demo.sandbox import CLIENT_ID, ZOHO
 from gateway.settings import OpenId, Settings, Upstream
+from gateway.wiring.assembly import Assembly, assembled
 from services.credentials import Consent
 from services.policy import Product
 from services.sandbox import Sandbox

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from time import sleep
 
-from gateway import logs
+from gateway.observing import logs
 from gateway.settings import Logs
 from services.storage.embedded import Embedded
 from tests.chaos.queries import Waits, measured

@@ -25,9 +25,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select, update
 
-from gateway.assembly import Assembly, assembled
 from gateway.settings import Mail as MailOptions
 from gateway.settings import Settings, Upstream
+from gateway.wiring.assembly import Assembly, assembled
 from services.credentials import Consent
 from services.errand import Errand
 from services.migration.states import State

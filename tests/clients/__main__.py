@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from gateway import logs
+from gateway.observing import logs
 from gateway.settings import Logs
 from tests.clients import programs, transports
 from tests.clients.door import Door, demonstrated, opened

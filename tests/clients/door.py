@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.live.routes import live_on
 from gateway.settings import Http
-from gateway.taking import add
+from gateway.trusted.taking import add
 from resolvers.ids import encode
 from tests.gateway.live_harness import serving
 from tests.harness import Gateway, demo_of_its_own, set_up

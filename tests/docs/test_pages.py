@@ -11,7 +11,7 @@ import typer
 from graphql import GraphQLEnumType, build_schema, parse, validate
 
 from gateway.__main__ import cli
-from gateway.configuration import reference
+from gateway.commands.configuration import reference
 from services.reports.catalogue import SYSTEM
 from services.upstream.accounts import PROFILE_SCOPE
 from services.upstream.scopes import OF_OWNERS, SCOPES

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from gateway import logs
+from gateway.observing import logs
 from gateway.settings import Logs
 from tests.chaos.scene import ROOT
 from tests.faults import storms

@@ -4,7 +4,7 @@ import asyncio
 
 import psycopg
 
-from gateway.settling import settle_uncertain
+from gateway.wiring.settling import settle_uncertain
 from services import Services
 from tests.faults.tally import Tally
 from tests.harness import Gateway

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from pydantic import SecretStr
 
-from gateway.endpoint import GRACE_SECONDS
+from gateway.http.endpoint import GRACE_SECONDS
 from services.sandbox import Fault
 from tests.faults.database import Server
 from tests.faults.gateways import DEADLINE, another, asking, begun, hurried, survived

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pydantic import SecretStr
 
-from gateway.resealing import resealed
+from gateway.commands.resealing import resealed
 from tests.faults.gateways import asking, begun, forget_tokens, survived
 from tests.harness import SEALING_KEY, Gateway, running
 

@@ -7,7 +7,7 @@ from random import Random
 from time import monotonic
 from typing import Any
 
-from gateway.assembly import Assembly
+from gateway.wiring.assembly import Assembly
 from resolvers.context import Context
 from schema import schema
 from schema.permissions import PERMISSIONS

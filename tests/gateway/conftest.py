@@ -8,7 +8,7 @@ from io import StringIO
 import pytest
 import structlog
 
-from gateway import logs
+from gateway.observing import logs
 from gateway.settings import Logs
 from tests.gateway.telemetry_harness import Collector
 

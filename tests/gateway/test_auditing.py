@@ -15,8 +15,8 @@ import psycopg
 import pytest
 from pydantic import ValidationError
 
-from gateway import auditing
-from gateway.auditing import Verdict
+from gateway.commands import auditing
+from gateway.commands.auditing import Verdict
 from gateway.settings import Audit
 from services.chain import Place
 from services.errors import BadUserInput, Conflict, NotFound

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from gateway.configuration import reference
+from gateway.commands.configuration import reference
 from tests.gateway.test_commands import command
 
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,8 @@ import time
 import pytest
 from graphql import OperationDefinitionNode, build_schema, parse
 
-from gateway.cost import Costs, Sizes, estimate
-from gateway.counts import MOST_POINTS
+from gateway.limits.cost import Costs, Sizes, estimate
+from gateway.limits.counts import MOST_POINTS
 from services.errors import CostExceeded
 
 SCHEMA = build_schema("""

@@ -11,8 +11,8 @@ from graphql import GraphQLError
 from starlette.requests import Request
 from strawberry.types import ExecutionResult
 
-from gateway.answer import internal
-from gateway.endpoint import Endpoint
+from gateway.http.answer import internal
+from gateway.http.endpoint import Endpoint
 from gateway.settings import Http
 from services.errors import GatewayError
 from tests.harness import Gateway

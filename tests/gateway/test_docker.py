@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.configuration import reference
+from gateway.commands.configuration import reference
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"

@@ -11,9 +11,9 @@ import psycopg
 import pytest
 from sqlmodel import select
 
-from gateway.endpoint import Ticket
+from gateway.http.endpoint import Ticket
+from gateway.http.operation import Operation
 from gateway.live.operations import Ended, Live
-from gateway.operation import Operation
 from services.policy import Product
 from services.records.copy import Copy
 from services.records.notices import Change, changed, topic

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.media import wants_events
+from gateway.http.media import wants_events
 from gateway.settings import Http, Live
 from tests.declared import undeclared
 from tests.gateway.live_harness import DECLARED, PATIENCE, SEEN, Server, served, streaming

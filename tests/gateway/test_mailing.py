@@ -8,10 +8,10 @@ import pytest
 from pydantic import SecretStr, ValidationError
 from sqlmodel import select
 
-from gateway.assembly import Assembly, assembled, working
-from gateway.mailing import FileSender, Post, way_out
 from gateway.settings import Mail, Settings
 from gateway.welcome import welcome
+from gateway.wiring.assembly import Assembly, assembled, working
+from gateway.wiring.mailing import FileSender, Post, way_out
 from services.letters import Template
 from services.mail import Sent
 from services.smtp import SmtpSender, Tls

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from gateway.recording import Recording, check, lines, rebuild
+from gateway.wiring.recording import Recording, check, lines, rebuild
 from services.policy import Product
 from services.sandbox.faults import Fault
 from tests.harness import Demo

@@ -7,8 +7,8 @@ import pytest
 import typer
 from pydantic import ValidationError
 
-from gateway.configuration import names, reference
-from gateway.console import read_settings
+from gateway.commands.configuration import names, reference
+from gateway.commands.console import read_settings
 from gateway.settings import Copied, Records, Settings
 from services.records.sources import SOURCES
 

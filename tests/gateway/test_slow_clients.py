@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from gateway.protocol import HEAD_BYTES
+from gateway.http.protocol import HEAD_BYTES
 from gateway.settings import Http, Live
 from services.sandbox import Fault
 from tests.gateway.live_harness import PATIENCE, Server, served, streaming

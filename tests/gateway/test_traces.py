@@ -9,9 +9,9 @@ from hashlib import sha256
 from io import StringIO
 from typing import Any
 
-from gateway import webhooks
+from gateway.http import webhooks
+from gateway.observing.traces import Traces as SentTraces
 from gateway.settings import Live, Traces
-from gateway.traces import Traces as SentTraces
 from resolvers.ids import decode
 from services.policy import Product
 from tests.gateway.live_harness import served

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from gateway.manifest import Untakable
 from gateway.settings import Documents
-from gateway.taking import add, listed, remove
+from gateway.trusted.manifest import Untakable
+from gateway.trusted.taking import add, listed, remove
 from tests.harness import Gateway, running
 
 QUERY = "query Who { viewer { email } }"

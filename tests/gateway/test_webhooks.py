@@ -15,10 +15,10 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import select
 
-from gateway.hooking import Address, addresses, hooked, instructions
+from gateway.commands.hooking import Address, addresses, hooked, instructions
+from gateway.http.webhooks import Webhooks, named
 from gateway.live.tally import Tally
-from gateway.recording import Recording
-from gateway.webhooks import Webhooks, named
+from gateway.wiring.recording import Recording
 from services.jobs import Jobs
 from services.policy import Product
 from services.records.copy import Copy

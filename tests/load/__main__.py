@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from gateway import logs
+from gateway.observing import logs
 from gateway.settings import Logs
 from resolvers import ids
 from tests.load.crowd import Crowd, Kept

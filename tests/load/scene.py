@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 from sqlmodel import select
 
-from gateway.assembly import Assembly, assembled
 from gateway.settings import Settings, Upstream
+from gateway.wiring.assembly import Assembly, assembled
 from services.credentials import Consent
 from services.directory import Directory
 from services.policy import Product

@@ -1,6 +1,6 @@
 """The copy of the products' records, read as a worker reads it."""
 
-from gateway.assembly import assembled
+from gateway.wiring.assembly import assembled
 from tests.harness import Gateway
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.settling import settle_uncertain
+from gateway.wiring.settling import settle_uncertain
 from tests.resolvers.office import (
     CASES,
     ESTIMATE,

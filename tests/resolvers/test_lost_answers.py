@@ -9,7 +9,7 @@ import pytest
 from sqlmodel import col, update
 
 from gateway.settings import Http
-from gateway.settling import settle_uncertain
+from gateway.wiring.settling import settle_uncertain
 from services.sandbox import records
 from services.storage.models import Outcome
 from tests.harness import running, until

@@ -1,6 +1,6 @@
 """Related lists say how many records there are once the gateway's copy knows."""
 
-from gateway.assembly import assembled
+from gateway.wiring.assembly import assembled
 from tests.harness import Gateway
 
 ACCOUNTS = """query { accounts(first: 10) { nodes { name

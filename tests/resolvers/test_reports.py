@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.recording import rebuild
+from gateway.wiring.recording import rebuild
 from services.reports.catalogue import SYSTEM
 from services.sandbox.goods import CURRENCIES, exchange_rate
 from tests.harness import Demo, Gateway

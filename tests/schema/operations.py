@@ -17,7 +17,7 @@ from graphql import (
     is_object_type,
 )
 
-from gateway.published import sdl
+from gateway.commands.published import sdl
 
 Composite = GraphQLObjectType | GraphQLInterfaceType
 ARGUMENTS: Mapping[str, str] = {

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from graphql import FieldNode, OperationDefinitionNode, SelectionSetNode, parse
 from graphql.language.ast import EnumValueNode, ListValueNode
 
+from gateway.commands.published import sdl
 from gateway.contract.permissions import permissions
-from gateway.published import sdl
 from services.documents import Module
 from services.policy import Viewer
 

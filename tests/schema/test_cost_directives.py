@@ -5,8 +5,8 @@ from random import Random
 import pytest
 from graphql import GraphQLError, OperationType, get_named_type, is_composite_type, is_scalar_type, parse, validate
 
-from gateway.bill import points
-from gateway.operation import Operation
+from gateway.http.operation import Operation
+from gateway.limits.bill import points
 from tests.fuzz.operations import Author, Grammar
 from tests.fuzz.values import SAMPLES as STANDARD
 from tests.fuzz.values import Sample

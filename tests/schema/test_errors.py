@@ -6,7 +6,7 @@ import httpx
 import pytest
 from graphql import build_schema
 
-from gateway.published import sdl
+from gateway.commands.published import sdl
 from schema.errors import REQUEST, ErrorCode
 from services.errors import GatewayError
 from tests.declared import declared, undeclared

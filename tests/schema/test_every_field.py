@@ -9,8 +9,8 @@ import pytest
 from sqlmodel import col, update
 
 from gateway.contract.people import people
-from gateway.demo import PEOPLE
-from gateway.recording import rebuild
+from gateway.demo.sandbox import PEOPLE
+from gateway.wiring.recording import rebuild
 from services import grants
 from services.documents import Module
 from services.policy import MODULES, Action, ModuleGrant, Viewer

@@ -14,7 +14,7 @@ from typing import Any
 
 import httpx
 
-from gateway import logs
+from gateway.observing import logs
 from gateway.settings import Logs
 from resolvers import ids
 from services.sandbox import Sandbox

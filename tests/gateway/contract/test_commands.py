@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.published import sdl
+from gateway.commands.published import sdl
 from tests.gateway.test_commands import command
 
 GUARD = '@permission(requires: "invoices.view.balance")'

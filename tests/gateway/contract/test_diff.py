@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.commands.published import sdl
 from gateway.contract import report
 from gateway.contract.change import Change, Verdict
 from gateway.contract.diff import changes
 from gateway.contract.permissions import implies
-from gateway.published import sdl
 from schema.permissions import PERMISSIONS
 from services.policy import (
     ADMINISTRATION,

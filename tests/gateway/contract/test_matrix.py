@@ -2,9 +2,9 @@
 
 import pytest
 
+from gateway.commands.published import sdl
 from gateway.contract.matrix import COMMITTED, cell, matrix
 from gateway.contract.people import people
-from gateway.published import sdl
 from services.policy import LIMIT_RAISE, Viewer
 from tests.harness import Demo
 

@@ -11,7 +11,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from gateway import logs
+from gateway.observing import logs
 from gateway.serving import settle_down
 from gateway.settings import Logs
 from tests.bench.table import milliseconds

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlmodel import col, select, update
 
-from gateway.assembly import Assembly
+from gateway.wiring.assembly import Assembly
 from services.credentials import Consent
 from services.errand import Errand
 from services.integration_values import Done

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlmodel import select
 
-from gateway.assembly import Assembly
+from gateway.wiring.assembly import Assembly
 from services.credentials import Credentials
 from services.policy import Product
 from services.records.copy import Copy

@@ -13,7 +13,7 @@ from msgspec import to_builtins
 from sqlalchemy import text
 from sqlmodel import col, select
 
-from gateway.recording import Recording
+from gateway.wiring.recording import Recording
 from services.errors import UpstreamUnavailable
 from services.events import Events, Notices
 from services.policy import Product

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from gateway.console import fail, on_database
+from gateway.commands.console import fail, on_database
 
 documents = typer.Typer(help="Trusted documents, which clients send by their ids.", no_args_is_help=True)
 
@@ -16,8 +16,8 @@ def add(
     files: Annotated[list[Path], typer.Argument(help="GraphQL documents, or manifests of a client's tools (.json).")],
 ) -> None:
     """Take in a client's operations; prints their ids."""
-    from gateway import taking
-    from gateway.manifest import Untakable
+    from gateway.trusted import taking
+    from gateway.trusted.manifest import Untakable
 
     try:
         taken, new = on_database(lambda settings: taking.add(settings, files))
@@ -30,7 +30,7 @@ def add(
 @documents.command(name="list")
 def list_() -> None:
     """Print the ids, the days on which they came, and how the documents begin."""
-    from gateway import taking
+    from gateway.trusted import taking
 
     typer.echo("\n".join(on_database(taking.listed)))
 
@@ -38,6 +38,6 @@ def list_() -> None:
 @documents.command()
 def remove(ids: Annotated[list[str], typer.Argument(help="Ids of documents that are not trusted any more.")]) -> None:
     """Trust documents no longer; other processes know within a minute."""
-    from gateway import taking
+    from gateway.trusted import taking
 
     typer.echo(f"{on_database(lambda settings: taking.remove(settings, ids))} removed")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from gateway.operation import Malformed, Operation
+from gateway.http.operation import Malformed, Operation
 from services.errors import Forbidden, NotFound
 from services.trusted import Trusted, digest
 

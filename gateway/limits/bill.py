@@ -4,8 +4,8 @@ from typing import Any
 
 from graphql import GraphQLError
 
-from gateway.cost import Costs, Sizes, Weights
-from gateway.operation import Operation
+from gateway.http.operation import Operation
+from gateway.limits.cost import Costs, Sizes, Weights
 from schema import schema
 from schema.limits import OTHERWISE, PAGE, UNPAGED, weights
 from services import Services

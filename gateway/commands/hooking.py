@@ -9,10 +9,10 @@ import httpx
 from sqlmodel import select
 from starlette.applications import Starlette
 
-from gateway.assembly import database_of
+from gateway.http.webhooks import ORGANIZATION, PATHS, secret
 from gateway.settings import Settings
-from gateway.upgrading import upgraded
-from gateway.webhooks import ORGANIZATION, PATHS, secret
+from gateway.wiring.assembly import database_of
+from gateway.wiring.upgrading import upgraded
 from services.credentials import NAMES, Credentials
 from services.policy import Product
 from services.sandbox import Sandbox

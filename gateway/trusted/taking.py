@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.assembly import database_of
-from gateway.manifest import read
 from gateway.settings import Settings
-from gateway.upgrading import upgraded
+from gateway.trusted.manifest import read
+from gateway.wiring.assembly import database_of
+from gateway.wiring.upgrading import upgraded
 from schema import schema
 from services.trusted import Trusted
 

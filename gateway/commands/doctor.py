@@ -12,12 +12,12 @@ from msgspec.json import Decoder
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from gateway.assembly import Assembly, assembled, database_of
-from gateway.authentication import Keys
-from gateway.demo import completed, open_sandbox
+from gateway.demo.sandbox import completed, open_sandbox
+from gateway.http.authentication import Keys
 from gateway.serving import with_database
 from gateway.settings import Settings
-from gateway.upgrading import GO_BACK, NEWER
+from gateway.wiring.assembly import Assembly, assembled, database_of
+from gateway.wiring.upgrading import GO_BACK, NEWER
 from services.credentials import Ownership
 from services.errors import GatewayError
 from services.policy import Product

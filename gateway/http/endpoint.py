@@ -18,21 +18,21 @@ from strawberry.schema.exceptions import InvalidOperationTypeError
 from strawberry.types import ExecutionResult
 from strawberry.types.graphql import OperationType
 
-from gateway import media
-from gateway.answer import answered, refused
-from gateway.authentication import Authentication
-from gateway.bill import bill
-from gateway.door import Door
-from gateway.examination import Examination, Examined
-from gateway.guard import GRAPHIQL
-from gateway.introspection import Closed, is_open, worded
-from gateway.operation import Malformed, Operation
-from gateway.origin import is_foreign
+from gateway.http import media
+from gateway.http.answer import answered, refused
+from gateway.http.authentication import Authentication
+from gateway.http.door import Door
+from gateway.http.guard import GRAPHIQL
+from gateway.http.introspection import Closed, is_open, worded
+from gateway.http.operation import Malformed, Operation
+from gateway.http.origin import is_foreign
+from gateway.http.refusals import NOT_HERE, STATUS, ForeignPage, NoGet, TooLarge, TooSlow, Unacceptable, Unsupported
+from gateway.limits.bill import bill
+from gateway.limits.examination import Examination, Examined
+from gateway.observing.telemetry import Telemetry
 from gateway.plans import Plans
-from gateway.refusals import NOT_HERE, STATUS, ForeignPage, NoGet, TooLarge, TooSlow, Unacceptable, Unsupported
 from gateway.settings import Http, Limits
-from gateway.telemetry import Telemetry
-from gateway.trust import Trust, Unknown
+from gateway.trusted.trust import Trust, Unknown
 from resolvers.context import Context
 from schema import schema
 from services import Services

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from alembic.util import CommandError
 from sqlalchemy.exc import OperationalError
 
-from gateway.console import CannotStart
+from gateway.commands.console import CannotStart
 from services.storage.engine import Database
 from services.storage.failures import is_away
 

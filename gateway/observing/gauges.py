@@ -8,8 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from gateway.live.operations import Live
+from gateway.observing.readiness import OK, Checks
 from gateway.plans import Plans
-from gateway.readiness import OK, Checks
 from services.records.memory import Memory
 from services.storage.engine import Pool
 from services.storage.queues import Queues

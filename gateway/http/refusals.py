@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from strawberry.types.graphql import OperationType
 
-from gateway.door import Busy
-from gateway.introspection import Closed
-from gateway.trust import Unknown, Unregistered, Untrusted
+from gateway.http.door import Busy
+from gateway.http.introspection import Closed
+from gateway.trusted.trust import Unknown, Unregistered, Untrusted
 from services.errors import BadUserInput, DeadlineExceeded, Forbidden, GatewayError, LimitReached
 from services.pace import TooFast
 

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from gateway.console import CannotStart
+from gateway.commands.console import CannotStart
 
 
 class CannotListen(CannotStart):

@@ -6,9 +6,9 @@ from typing import Any
 
 from graphql import DocumentNode, GraphQLError, GraphQLSchema, OperationDefinitionNode, OperationType, parse
 
-from gateway.cost import MOST_UNKNOWN, Estimate, Lookup, Sizes, TooManyUnknown, Weights, compiled
-from gateway.measures import Measures, TooManyWays, has_more_tokens, measured
-from gateway.operation import holds_more
+from gateway.http.operation import holds_more
+from gateway.limits.cost import MOST_UNKNOWN, Estimate, Lookup, Sizes, TooManyUnknown, Weights, compiled
+from gateway.limits.measures import Measures, TooManyWays, has_more_tokens, measured
 from gateway.plans.lately import Lately
 from gateway.settings import Limits
 from services.errors import BadUserInput, CostExceeded

@@ -28,8 +28,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from gateway.http.operation import Malformed, decoded
 from gateway.live.tally import Tally
-from gateway.operation import Malformed, decoded
 from gateway.settings import Http
 from services.errors import LimitReached
 from services.jobs import Jobs

@@ -8,9 +8,9 @@ import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.answer import internal, refused
-from gateway.metrics import known_path
-from gateway.telemetry import Telemetry
+from gateway.http.answer import internal, refused
+from gateway.observing.metrics import known_path
+from gateway.observing.telemetry import Telemetry
 
 HEADER = "X-Request-Id"
 PARENT = "traceparent"

@@ -14,16 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from gateway.assembly import Assembly
-from gateway.gauges import Gauges
-from gateway.listening import listening
+from gateway.http.listening import listening
 from gateway.live.operations import Live
-from gateway.metrics import Metrics
+from gateway.observing.gauges import Gauges
+from gateway.observing.metrics import Metrics
+from gateway.observing.readiness import PATIENCE_SECONDS, Readiness, healthy, ready
+from gateway.observing.telemetry import Telemetry
 from gateway.plans import Plans
-from gateway.readiness import PATIENCE_SECONDS, Readiness, healthy, ready
 from gateway.settings import Metrics as Options
 from gateway.settings import Settings
-from gateway.telemetry import Telemetry
+from gateway.wiring.assembly import Assembly
 from services.storage.engine import Database
 from services.storage.failures import FAILURES
 from services.storage.queues import Queues

@@ -36,7 +36,7 @@ from graphql import (
     value_from_ast_untyped,
 )
 
-from gateway.counts import (
+from gateway.limits.counts import (
     ALWAYS,
     MOST_POINTS,
     Conditions,
@@ -52,7 +52,7 @@ from gateway.counts import (
     value,
     when,
 )
-from gateway.selections import Selected, Selections
+from gateway.limits.selections import Selected, Selections
 from services.errors import CostExceeded
 
 MOST_UNKNOWN = 100

@@ -19,7 +19,7 @@ from graphql import (
     is_abstract_type,
 )
 
-from gateway.counts import Condition, Conditions
+from gateway.limits.counts import Condition, Conditions
 from services.errors import CostExceeded
 
 MOST_STEPS = 30_000

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Self
 import structlog
 from strawberry.types import ExecutionResult
 
-from gateway.answer import code_of
-from gateway.metrics import Metrics
+from gateway.http.answer import code_of
+from gateway.observing.metrics import Metrics
 from gateway.plans import Prepared
 from gateway.settings import Settings
 from services.observing import Observing, Span
 
 if TYPE_CHECKING:  # imported by those alone who trace
-    from gateway.traces import Traces
+    from gateway.observing.traces import Traces
 
 
 @dataclass(slots=True)
@@ -102,6 +102,6 @@ def _describe(span: Span, about: About) -> None:
 
 
 def _traces(settings: Settings) -> "Traces":
-    from gateway.traces import Traces  # noqa: PLC0415
+    from gateway.observing.traces import Traces  # noqa: PLC0415
 
     return Traces(settings.traces)

@@ -12,7 +12,7 @@ from graphql import GraphQLError
 from starlette.responses import Response
 from strawberry.types import ExecutionResult
 
-from gateway import media
+from gateway.http import media
 from services.errors import BadUserInput, GatewayError, Unauthenticated
 from services.storage.failures import has_crossed, is_away
 

@@ -16,7 +16,7 @@ from graphql import (
 )
 from graphql.language import FragmentSpreadNode
 
-from gateway.mentions import mentioned
+from gateway.limits.mentions import mentioned
 
 TOKEN = re.compile(
     r"""\"{3}(?:[^"\\]|\\\"{3}|\\|"(?!""))*+(?:\"{3})?|"(?:\\.|[^"\\\r\n])*+"?|\#[^\r\n]*+|-?\w++(?:\.\w++)?|\.\.\.|[^\s,\ufeff]"""

@@ -6,10 +6,10 @@ from html import escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from gateway.answer import status_of
-from gateway.assembly import Assembly, assembled
-from gateway.consenting import consents_on
+from gateway.http.answer import status_of
 from gateway.settings import Settings
+from gateway.wiring.assembly import Assembly, assembled
+from gateway.wiring.consenting import consents_on
 from services.consent import Connected, Consents
 from services.credentials import NAMES
 from services.errors import GatewayError

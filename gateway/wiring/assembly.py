@@ -10,14 +10,14 @@ from typing import Any
 import httpx
 import structlog
 
-from gateway.answering import Answering, answering
-from gateway.consenting import consents_on
-from gateway.mailing import Post, at_once, outbox, way_out
-from gateway.migrating import Migrating, kept_going, migrating
-from gateway.recording import Recording, copy_of
 from gateway.settings import Records, Settings, Upstream
-from gateway.settling import settle_uncertain
-from gateway.upgrading import upgraded
+from gateway.wiring.answering import Answering, answering
+from gateway.wiring.consenting import consents_on
+from gateway.wiring.mailing import Post, at_once, outbox, way_out
+from gateway.wiring.migrating import Migrating, kept_going, migrating
+from gateway.wiring.recording import Recording, copy_of
+from gateway.wiring.settling import settle_uncertain
+from gateway.wiring.upgrading import upgraded
 from schema.permissions import PERMISSIONS
 from services import Services
 from services.audit import Audit

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from gateway.assembly import database_of
 from gateway.settings import Settings
+from gateway.wiring.assembly import database_of
 from services.chain import Chain, Stretch, snapshot
 from services.errors import BadUserInput, Conflict
 from services.export import Exported, Format, write

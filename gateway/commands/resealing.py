@@ -1,7 +1,7 @@
 """Stored tokens under the newest sealing key, so that older ones can be taken away."""
 
-from gateway.assembly import database_of
 from gateway.settings import Settings
+from gateway.wiring.assembly import database_of
 from services.credentials import Credentials
 from services.storage.sealing import Seal
 

@@ -9,8 +9,8 @@ from typing import NoReturn, TypeVar
 import typer
 from pydantic import ValidationError
 
-from gateway import logs
-from gateway.configuration import PREFIX, names
+from gateway.commands.configuration import PREFIX, names
+from gateway.observing import logs
 from gateway.settings import Settings
 from services.errors import GatewayError
 
