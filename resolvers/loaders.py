@@ -213,6 +213,8 @@ class Loaders:
         found = await self._services.documents.several(self._errand, kind, ids)
         told = [one for one in found.values() if isinstance(one, Document)]
         await self._services.full_records.keep(self._errand.viewer, kind, told, at)
+        for missing in (id for id in ids if id not in found):  # noqa: A001
+            self._services.copy.doubt(self._errand.viewer.organization_id, kind.module, missing)
         return found
 
     async def _people(self, ids: Sequence[str]) -> Mapping[str, Any]:

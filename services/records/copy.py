@@ -1,15 +1,19 @@
 """The copy of the products' records: read once in full, then by increments, resumed after any crash."""
 
+import asyncio
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from contextvars import Context
+from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from msgspec.structs import fields
 from sqlalchemy import Text, cast
 from sqlmodel import col, delete, select
 
 from services.documents import Document
 from services.drafts import camel
+from services.errors import GatewayError
 from services.kinds import MODULE_OF, PRODUCT_OF
 from services.policy import NOTHING, Viewer
 from services.records import cursors, pulls, store
@@ -32,6 +36,11 @@ _EMPTIED = frozenset(
     }
 )
 """Of what list rows tell, the attributes that a write may leave empty."""
+MOST_DOUBTS = 50
+"""Records that are read again at once because somebody was told that they are not there."""
+CERTAIN = timedelta(minutes=1)
+"""For so long a record that was read is taken to be there, whatever somebody else is told."""
+log = structlog.get_logger(__name__)
 
 
 class NotYet(Exception):
@@ -45,10 +54,15 @@ class Copy:
         self._database = database
         self._reading = Reading(database, lists)
         self._demand = Demand(database, self._increment)
+        self._doubted: dict[tuple[str, str, str], asyncio.Task[None]] = {}
         self.sources: Sequence[Source] = [SOURCES[name] for name in SOURCES if name in modules]
 
     async def aclose(self) -> None:
-        """Stop bringing modules up to date."""
+        """Stop bringing modules up to date, and looking at records again."""
+        doubted = list(self._doubted.values())
+        for looking in doubted:
+            looking.cancel()
+        await asyncio.gather(*doubted, return_exceptions=True)
         await self._demand.aclose()
 
     async def at_least(self, organization_id: str, module: str, moment: datetime, deadline: float) -> datetime | None:
@@ -116,6 +130,28 @@ class Copy:
         if since is not None and await self._read_since(organization_id, module, record_id, since):
             return True
         return await self._reading.one(organization_id, module, record_id)
+
+    def doubt(self, organization_id: str, module: str, record_id: str) -> None:
+        """Somebody was told that there is no such record: if the copy has it, it is read again while nobody waits.
+
+        The lists tell no deletions; without a webhook nothing else does before the next comparison. Who was told so
+        may be somebody whom the product does not show it, so that one which is there is left alone for a while.
+        """
+        key = (organization_id, module, record_id)
+        if self._copies(module) and key not in self._doubted and len(self._doubted) < MOST_DOUBTS:
+            looking = asyncio.create_task(self._look_again(*key), name=f"doubt {module}", context=Context())
+            self._doubted[key] = looking
+            looking.add_done_callback(lambda _: self._doubted.pop(key, None))
+
+    async def _look_again(self, organization_id: str, module: str, record_id: str) -> None:
+        async with self._database.session() as session:
+            record = await session.get(Record, (organization_id, module, record_id))
+        if record is None or record.deleted_at is not None or record.read_at > now() - CERTAIN:
+            return
+        try:
+            await self._reading.one(organization_id, module, record_id)
+        except (ShareSpent, GatewayError) as error:
+            log.info("a record that may be gone could not be read", record=record_id, module=module, why=str(error))
 
     async def wrote(self, viewer: Viewer, document: Document) -> Taken:
         """Take over what one of our own writes has answered; fields that its viewer was not shown stay as known."""

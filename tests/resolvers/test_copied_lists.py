@@ -1,14 +1,18 @@
 """Lists from the copy against the products' own answers: the same rows in the same order, page by page."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from random import Random
 from typing import Any
 
+import psycopg
 import pytest
 
+from services.sandbox import records
 from tests.harness import Demo, Gateway
 from tests.resolvers.copying import read_copy
-from tests.resolvers.reading import KINDS, Body, Kind, called, kept
+from tests.resolvers.office import DEMO, record_id
+from tests.resolvers.reading import KINDS, Body, Kind, called, data, kept
 
 ORDERS = {
     "estimates": ("CREATED_AT", "DATE", "TOTAL", "PARTY_NAME", "NUMBER"),
@@ -145,3 +149,21 @@ async def test_what_the_copy_cannot_tell_exactly_the_product_tells(copied: Gatew
     page, calls = await _page(copied, field, 50, None, 600)
     assert calls > 0
     assert page == live
+
+
+@pytest.mark.parametrize("plural", ["invoices", "estimates"])
+async def test_a_record_that_is_gone_leaves_the_copy_when_somebody_asks_for_it(
+    own_gateway: Gateway, plural: str
+) -> None:
+    await read_copy(own_gateway)
+    with psycopg.connect(own_gateway.environment()["GATEWAY_DATABASE_URL"], autocommit=True) as connection:
+        connection.execute("UPDATE records SET read_at = read_at - interval '10 minutes'")
+    listed = f"query @fresh(within: 600) {{ {plural}(first: 1) {{ nodes {{ id }} }} }}"
+    gone = (await data(own_gateway, "owner", listed))[plural]["nodes"][0]["id"]
+    with own_gateway.sandbox.store.session() as session:
+        records.drop(session, DEMO, KINDS[plural].path, record_id(gone))
+    one = f'query @fresh(within: 0) {{ {plural[:-1]}(id: "{gone}") {{ number }} }}'
+    assert (await own_gateway.ask("owner", one))["errors"][0]["extensions"]["code"] == "NOT_FOUND"
+    async with asyncio.timeout(10):
+        while (await data(own_gateway, "owner", listed))[plural]["nodes"][0]["id"] == gone:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
