@@ -1,4 +1,4 @@
-"""The viewer, what he may do, and why."""
+"""The viewer, what they may do, and why."""
 
 import strawberry
 
@@ -16,7 +16,7 @@ class ProductAccess:
 
     product: Product = field("public", description="The product.")
     kind: AccessKind = field("public", description="Under whose access calls to it run.")
-    role: str | None = field("public", description="The viewer's role in the product, where he is a user of it.")
+    role: str | None = field("public", description="The viewer's role in the product, if the viewer is a user of it.")
     capability_set: CapabilitySet | None = field("public", description="The capabilities of an integration user.")
     migrated_at: DateTime | None = field("public", description="Since when it is the viewer's own access.")
 

@@ -24,7 +24,7 @@ _MODULES = Argument(list[Module] | None, "Only these modules.")
 class Person:
     """`directory.Person`."""
 
-    id: strawberry.ID | None = field("public", description="The CRM user's id, where he is one.")
+    id: strawberry.ID | None = field("public", description="The CRM user's id, if the person is one.")
     name: str | None = field("public", description="The name.")
     email: str | None = field("public", description="The e-mail address.")
 

@@ -114,9 +114,9 @@ class DocumentAction:
 class EmailReceiver:
     """`upstream.documents.Receiver`."""
 
-    name: str | None = field("public", description="His name.")
-    email: str = field("public", description="His address.")
-    selected: bool = field("public", description="Whether the mail goes to him when nobody else is named.")
+    name: str | None = field("public", description="The name.")
+    email: str = field("public", description="The e-mail address.")
+    selected: bool = field("public", description="Whether the mail goes to this person when nobody else is named.")
 
 
 @guarded("public", description="The mail that leaves when nothing else is said.")
@@ -176,7 +176,7 @@ class FinanceDocument(Node):
     acting_user: PersonType | None = field(
         "*.view.actingUser",
         Full(directory.acting_user),
-        description="The integration user who created or changed it last, where the owner's access was used for him.",
+        description="The integration user who created or changed it last, where the owner's access was used for it.",
     )
     as_of: DateTime | None = field(
         "*.view",

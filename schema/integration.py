@@ -163,14 +163,14 @@ class MigrationCandidate:
     """`candidates.Candidate`."""
 
     user: PersonType = field("migration.view", Derived(resolve.person_of), description="The user.")
-    kind: Kind = field("migration.view", description="What he would become.")
-    to: AccessKind = field("migration.view", description="The access he would get; NONE when it is not possible.")
-    products: list[Product] = field("migration.view", description="The products he is a user of.")
-    connected: list[Product] = field("migration.view", description="Those that he has connected himself.")
-    eligible: bool = field("migration.view", description="Whether a migration takes him.")
+    kind: Kind = field("migration.view", description="What the user would become.")
+    to: AccessKind = field("migration.view", description="The access the user would get; NONE when it is not possible.")
+    products: list[Product] = field("migration.view", description="The products in which this person is a user.")
+    connected: list[Product] = field("migration.view", description="Those that the user has connected.")
+    eligible: bool = field("migration.view", description="Whether a migration takes the user.")
     reason: Reason | None = field("migration.view", description="What stands in the way.")
     message: str = field("migration.view", description="The same in a sentence.")
-    utilization: Utilization = field("migration.view", description="How much he used the modules in the window.")
+    utilization: Utilization = field("migration.view", description="How much the user used the modules in the window.")
 
     is_type_of = InstanceOf(Candidate)
 

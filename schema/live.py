@@ -13,7 +13,7 @@ from services.records.notices import Change
 
 @guarded("public", description="That a finance document has changed.")
 class DocumentChange:
-    """One event of a module that the viewer may see, about a record that he may see."""
+    """One event of a module that the viewer may see, about a record that the viewer may see, too."""
 
     module: Module = field("public", description="The module of the document.")
     change: Change = field("public", description="What became of it.")

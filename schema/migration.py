@@ -41,14 +41,14 @@ class MigrationItem:
     user: PersonType | None = field("migration.view", Derived(resolve.user), description="The member.")
     from_: AccessKind = field("migration.view", "from_access", name="from", description="The access before.")
     to: AccessKind = field("migration.view", "to_access", description="The access after.")
-    state: ItemState = field("migration.view", description="What has become of him.")
-    reason: Reason | None = field("migration.view", description="Why he was not migrated.")
+    state: ItemState = field("migration.view", description="What has become of the user.")
+    reason: Reason | None = field("migration.view", description="Why the user was not migrated.")
     message: str | None = field("migration.view", description="The same in a sentence.")
     attempts: int = field("migration.view", description="How often it was tried.")
     settled_at: DateTime | None = field("migration.view", description="When it was done.")
     emailed_at: DateTime | None = field("migration.view", description="When the e-mail about it left.")
-    permissions_gained: list[str] = field("migration.view", description="What he may do now and could not before.")
-    permissions_lost: list[str] = field("migration.view", description="What he could do before and may not now.")
+    permissions_gained: list[str] = field("migration.view", description="What the user may do now, but not before.")
+    permissions_lost: list[str] = field("migration.view", description="What the user could do before, but not now.")
     mattered: list[LostUse] = field("migration.view", description="Where the losses would have mattered.")
 
 

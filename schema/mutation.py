@@ -51,7 +51,7 @@ def updating(draft: Any) -> dict[str, Argument]:
     }
 
 
-@guarded("public", description="Everything that can be changed. It is done under the viewer's own access, in his name.")
+@guarded("public", description="Everything that can be changed: under the viewer's own access, in the viewer's name.")
 class Mutation:
     """The root of mutations."""
 
@@ -308,9 +308,9 @@ class Mutation:
         integration.user_update,
         args={
             "id": required(strawberry.ID, "The integration user."),
-            "input": required(IntegrationUserUpdateInput, "What he may do from now on."),
+            "input": required(IntegrationUserUpdateInput, "What the user may do from now on."),
         },
-        description="Change what an integration user may do, in force for his next request.",
+        description="Change what an integration user may do, in force for the user's next request.",
     )
     integration_user_remove: IntegrationUserPayload = field(
         "integration.usersRemove",

@@ -37,7 +37,7 @@ class Permission:
 
 
 PERMISSIONS: set[str] = set()
-"""Every permission that the schema asks for, so that a viewer can be told which of them he holds."""
+"""Every permission that the schema asks for, so that a viewer can be told which of them they hold."""
 
 
 def _published(requires: str) -> str:

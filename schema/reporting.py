@@ -99,7 +99,7 @@ class Report(Node):
     based_on: strawberry.ID | None = field(
         VIEW, Derived(resolve.based_on), description="The system report it was made from."
     )
-    shared: bool = field(VIEW, description="Whether everybody may run it, each within his own permissions.")
+    shared: bool = field(VIEW, description="Whether everybody may run it, each within their own permissions.")
     mine: bool = field(VIEW, Derived(resolve.mine), description="Whether the viewer may change it.")
     columns: list[ReportColumn] = field(VIEW, Derived(resolve.columns), description="The columns to choose from.")
     chosen_columns: list[str] = field(VIEW, Derived(resolve.chosen), description="The keys of its own columns.")
@@ -176,7 +176,7 @@ class ReportInput:
     period: values.Span | None = given(VIEW, description="Which days.")
     from_: dt.date | None = given(VIEW, description="The first day, with the period CUSTOM.", name="from")
     to: dt.date | None = given(VIEW, description="The last day, with the period CUSTOM; today when left out.")
-    shared: bool | None = given(VIEW, description="Whether everybody may run it, each within his own permissions.")
+    shared: bool | None = given(VIEW, description="Whether everybody may run it, each within their own permissions.")
 
 
 @guarded("public", description="The answer of a mutation on a report.")
