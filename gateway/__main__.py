@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
-connect = typer.Typer(help="Print the link under which a person connects his own access to Zoho.", no_args_is_help=True)
+connect = typer.Typer(help="Print the link under which a person connects their Zoho account.", no_args_is_help=True)
 cli.add_typer(connect, name="connect")
 records = typer.Typer(help="The gateway's own copy of the products' records.", no_args_is_help=True)
 cli.add_typer(records, name="records")
@@ -244,7 +244,7 @@ def owner(
     billing: Annotated[str | None, typer.Option(help="The Billing organization, when not the default one.")] = None,
     migrate: Migrate = False,
 ) -> None:
-    """For an administrator, whose organization becomes known; with an organization he replaces its owner."""
+    """For an administrator, whose organization becomes known, or who replaces the owner of a known one."""
     from services.policy import Product
 
     chosen = {product: place for product, place in ((Product.BOOKS, books), (Product.BILLING, billing)) if place}
@@ -267,7 +267,7 @@ def user(
 def verify(
     organization: Organization = None,
     head: Annotated[
-        str | None, typer.Option(help="A hash that was the head earlier: that nothing was cut off.")
+        str | None, typer.Option(help="What was the head earlier, as printed or its hash: that nothing was cut off.")
     ] = None,
 ) -> None:
     """Prove that every event is as it was recorded, or name the first one that is not; exit code 1 then."""
@@ -307,7 +307,7 @@ def prune(
     done, gone = _audited(lambda settings: auditing.prune(settings, file, organization, before))
     typer.echo(f"{done.links} facts in {file}, SHA-256 {done.digest}")
     for one in gone:
-        typer.echo(f"{one.organization_id}: removed up to {one.last.sequence}:{one.last.hash}")
+        typer.echo(f"{one.organization_id}: removed up to {one.last}")
 
 
 @records.command()

@@ -111,7 +111,7 @@ def _completed(settings: Settings, *, demo: bool) -> Http:
     """What nobody has wished otherwise; our own pages are known by the address under which browsers find us."""
     given = settings.http
     wishes = {
-        "graphiql": demo if given.graphiql is None else given.graphiql,
+        "graphiql": given.has_page(demo=demo),
         "introspection": given.introspection or ("everyone" if demo else "administrators"),
         "origins": (*given.origins, origin_of(settings.public_url)),
     }

@@ -56,6 +56,10 @@ class Http(Group):
 
     _list = field_validator("origins", mode="before")(_listed)
 
+    def has_page(self, *, demo: bool) -> bool:
+        """Whether GraphiQL is there."""
+        return demo if self.graphiql is None else self.graphiql
+
 
 class Limits(Group):
     """What an operation may ask for, decided before anything is executed, and how much a user may ask at all."""
@@ -117,7 +121,7 @@ class Live(Group):
     sockets_per_user: int = Field(default=20, ge=1)
     """WebSockets of one user to this process."""
     operations_per_user: int = Field(default=50, ge=1)
-    """Over all his connections to this process."""
+    """Of one user, over all connections to this process."""
     initialisation_seconds: float = Field(default=10, gt=0)
     """A WebSocket that has not said who it is by then is closed."""
     pause_seconds: float = Field(default=0.2, ge=0)

@@ -1,4 +1,4 @@
-"""The viewer, what he may do, and why."""
+"""The viewer, what they may do, and why."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ async def viewer(_root: Any, context: Context) -> Viewer:
 
 
 def viewer_id(viewer: Viewer, context: Context) -> str:
-    """His global id."""
+    """The viewer's global id."""
     return context.global_id("user", viewer.id)
 
 
@@ -40,7 +40,7 @@ def _decide(viewer: Viewer, permission: str, field: tuple[str, ...]) -> Decision
 
 
 def is_administrator(viewer: Viewer, _context: Context) -> bool:
-    """Whether he may manage the integration."""
+    """Whether the viewer may manage the integration."""
     return viewer.may(MANAGE)
 
 

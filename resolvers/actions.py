@@ -1,4 +1,4 @@
-"""What a viewer may do to a record now, and for what he may not, why."""
+"""What a viewer may do to a record now, and why not the rest."""
 
 import asyncio
 from dataclasses import dataclass

@@ -16,7 +16,7 @@ from services.records import notices
 from services.records.notices import Change, Notice
 
 FEW = 5
-"""Records of one notice that are looked up for a viewer who sees some only; of more he is told that there are."""
+"""Records of one notice that are looked up for a viewer who sees some only; of more they are told that there are."""
 LOOK_UP_SECONDS = 10.0
 
 
@@ -33,7 +33,7 @@ class DocumentChange:
 async def watched(
     _root: object, context: Context, modules: Sequence[Module] | None = None
 ) -> AsyncIterator[DocumentChange]:
-    """What changes from now on; each viewer is told of what he may see when it happens."""
+    """What changes from now on; each viewer is told of what they may see when it happens."""
     wanted = list(KINDS) if modules is None else list(dict.fromkeys(modules))
     _check(context, wanted, named=modules is not None)
     organization_id, me = context.viewer.organization_id, context.viewer.id
@@ -104,7 +104,7 @@ async def _seen(context: Context, viewer: Viewer, change: DocumentChange) -> Doc
 
 
 async def _within_scope(context: Context, viewer: Viewer, change: DocumentChange) -> DocumentChange | None:
-    """One who sees some records only is told of those that the product shows him; of deleted ones it shows none."""
+    """One who sees some records only is told of those that the product shows them; of deleted ones it shows none."""
     if change.change is Change.DELETED:
         return None
     errand = Errand(viewer, context.errand.request_id, monotonic() + LOOK_UP_SECONDS)

@@ -31,7 +31,7 @@ def forbidden(decision: Decision, coordinate: str) -> Forbidden:
 
 @dataclass
 class Context:
-    """The services, the viewer and his errand; and the fields that were refused on the way."""
+    """The services, the viewer and their errand; and the fields that were refused on the way."""
 
     services: Services
     viewer: Viewer

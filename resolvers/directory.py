@@ -42,7 +42,7 @@ class Party(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Someone who did something: a member where he is one, else what the product says of him."""
+    """Someone who did something: a member if it is one, else what the product says of them."""
 
     id: str | None
     name: str | None

@@ -117,7 +117,7 @@ def payload(done: Done[Any]) -> Payload:
 
 
 def given(value: Any) -> Any:
-    """What a client set; None for what he left out."""
+    """What a client set; None for what was left out."""
     return None if value is UNSET else value
 
 

@@ -46,7 +46,7 @@ class Act(Struct, frozen=True):
 
 PENDING = "pending_approval"
 DECIDES = frozenset({ActName.APPROVE, ActName.REJECT})
-"""Acts that are for somebody else than him who submitted."""
+"""Acts that are for somebody else than whoever submitted."""
 AWAITS = frozenset(
     {
         *(ActName.MARK_SENT, ActName.ACCEPT, ActName.DECLINE, ActName.OPEN, ActName.EMAIL),

@@ -49,10 +49,10 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A person to migrate. `id` is his member's; without one (`NOT_A_CRM_USER`) `BOOKS:<id of the product's user>`.
+    """A person to migrate. `id` is the member's; without one (`NOT_A_CRM_USER`) `BOOKS:<id of the product's user>`.
 
-    `to` is the access he is planned to get: NONE when `reason` forbids it. `products` are those he is a user of,
-    `connected` the ones among them that he has connected himself.
+    `to` is the planned access: NONE when `reason` forbids it. `products` are those the person is a user of,
+    `connected` the ones among them that the person has connected.
     """
 
     kind: Kind
@@ -69,12 +69,12 @@ class Candidate:
 
     @property
     def eligible(self) -> bool:
-        """Whether a migration takes him; one who awaits authorization is taken and asked for it."""
+        """Whether a migration takes the person; who awaits authorization is taken and asked for it."""
         return self.reason in {None, Reason.AWAITING_AUTHORIZATION}
 
     @property
     def key(self) -> Key:
-        """Where he stands in the list."""
+        """The place in the list."""
         return self.email, self.id
 
 
@@ -92,7 +92,7 @@ class Facts:
     """What decides beside the lists of users; by member's id, where not said otherwise."""
 
     own: Mapping[str, frozenset[Product]] = field(default_factory=dict)
-    """The products that a member has connected himself."""
+    """The products to which a member has an own connection."""
     seats: Mapping[str, Collection[Product]] = field(default_factory=dict)
     """The products that a member is an integration user of."""
     profiles: Collection[str] = ()
@@ -196,25 +196,25 @@ class _Crowd:
         """What stands in a member's way, the most important first."""
         yield from self._already(member, there)
         if member.status != ACTIVE:
-            yield Reason.INACTIVE, f"His CRM user is {member.status}; activate it in the CRM first."
+            yield Reason.INACTIVE, f"The CRM user is {member.status}; activate it in the CRM first."
         if not member.confirmed:
-            yield Reason.INACTIVE, "His CRM user is not confirmed: he has yet to accept the CRM's invitation."
+            yield Reason.INACTIVE, "The CRM user is not confirmed: the CRM's invitation has yet to be accepted."
         yield from self._several(member)
         if there and not products:
-            message = f"His user in Zoho Books is {member.books_status}; activate it there, or delete it there first."
+            message = f"The user in Zoho Books is {member.books_status}; activate it there, or delete it there first."
             yield Reason.INACTIVE, message
         if not there and member.profile_id not in self.facts.profiles:
-            yield Reason.NOT_UTILIZED, "His CRM profile grants nothing in the finance modules."
+            yield Reason.NOT_UTILIZED, "The CRM profile grants nothing in the finance modules."
 
     def _already(self, member: Member, there: Sequence[Product]) -> Iterator[tuple[Reason, str]]:
         seated = self.facts.seats.get(member.id, ())
         if seated and there:
-            message = f"He is an integration user already; {_named(there)} lists him as a user of its own since."
-            yield Reason.ALREADY_MIGRATED, message
+            since = f"{_named(there)} has listed them as its own user since."
+            yield Reason.ALREADY_MIGRATED, f"The user is an integration user already; {since}"
         if seated:
-            yield Reason.ALREADY_MIGRATED, f"He is an integration user of {_named(seated)} already."
+            yield Reason.ALREADY_MIGRATED, f"The user is an integration user of {_named(seated)} already."
         if member.migrated_at is not None:
-            yield Reason.ALREADY_MIGRATED, f"He works in his own scope since {member.migrated_at:%Y-%m-%d}."
+            yield Reason.ALREADY_MIGRATED, f"The user works in their own scope since {member.migrated_at:%Y-%m-%d}."
 
     def _several(self, member: Member) -> Iterator[tuple[Reason, str]]:
         if (count := self.in_crm[member.email]) > 1:
@@ -222,19 +222,19 @@ class _Crowd:
             yield Reason.SEVERAL_MATCHES, message
         for product in (Product.BOOKS, Product.BILLING):
             if (count := self.in_product[product, member.email]) > 1:
-                message = f"{count} active users of {NAMES[product]} have this address: which of them is he?"
+                message = f"{count} active users of {NAMES[product]} have this address: nobody can tell which is meant."
                 yield Reason.SEVERAL_MATCHES, message
 
 
 def _as_product_user(products: Sequence[Product], own: Collection[Product]) -> tuple[Reason | None, str]:
     if missing := [product for product in products if product not in own]:
-        message = f"He has not connected {_named(missing)} yet: an e-mail asks him to; he works as before until then."
-        return Reason.AWAITING_AUTHORIZATION, message
-    return None, f"He will work under his own access to {_named(products)}."
+        asked = "an e-mail asks them to; until then they work as before."
+        return Reason.AWAITING_AUTHORIZATION, f"The user has not connected {_named(missing)} yet: {asked}"
+    return None, f"The user will work under their own access to {_named(products)}."
 
 
 def _as_integration_user() -> tuple[Reason | None, str]:
-    return None, "He will be an integration user, within the organization's capability set."
+    return None, "The user will be an integration user, within the organization's capability set."
 
 
 def _stranger(user: ProductUser) -> Candidate:
@@ -248,7 +248,7 @@ def _stranger(user: ProductUser) -> Candidate:
         products=(product,),
         to=AccessKind.NONE,
         reason=Reason.NOT_A_CRM_USER,
-        message=f"{NAMES[product]} knows him, the CRM knows nobody with this address.",
+        message=f"{NAMES[product]} knows this user, the CRM knows nobody with this address.",
     )
 
 

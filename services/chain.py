@@ -25,6 +25,13 @@ class Place:
     sequence: int = 0
     hash: str | None = None
 
+    def __str__(self) -> str:
+        return f"{self.sequence}:{self.hash}"
+
+    def meets(self, noted: str) -> bool:
+        """Whether this was noted: its hash alone, or both as they are printed."""
+        return noted in (self.hash, str(self))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Stretch:

@@ -32,7 +32,7 @@ Store = Callable[[str], Awaitable["Connected"]]
 
 @dataclass(frozen=True, kw_only=True)
 class Connected:
-    """Who has connected which products. `migrated`: he works under his own access from now on."""
+    """Who has connected which products. `migrated`: the person works under that access from now on."""
 
     organization_id: str
     organization: str
@@ -77,7 +77,7 @@ class _Consented:
         )
 
     def errand(self, organization_id: str, member: Member | None, request_id: str) -> Errand:
-        """That of the person himself, who may not be known yet."""
+        """That of the person who consents, who may not be known yet."""
         name = (member.name if member else None) or self.holder.name or self.email
         who = actor(organization_id, member.id if member else "", name, fold(self.email))
         return Errand(who, request_id, monotonic())
@@ -129,7 +129,7 @@ class Consents:
     ) -> str:
         """The address at which an administrator makes an organization known, or takes over a known one.
 
-        `chosen` names the organization at a product where he has several; otherwise his default one is used.
+        `chosen` names the organization at a product where there are several; otherwise the default one is used.
         """
         if organization_id is not None:
             data_center = (await self._directory.organization(organization_id)).data_center
@@ -154,7 +154,7 @@ class Consents:
         migrate: bool = False,
         lifetime: timedelta = LIFETIME,
     ) -> str:
-        """The address at which a user connects his own access; `migrate`: he works under it from then on.
+        """The address at which a user connects their own access; `migrate`: they work under it from then on.
 
         Raises `NotFound` for an address that no active CRM user has, `BadUserInput` for one in several organizations.
         """
@@ -234,7 +234,7 @@ class Consents:
                 self._client.authorization.forget(access.id)
 
     async def _as_owner(self, consented: _Consented) -> Store:
-        """Find out whether he may be the owner; what it returns makes him so."""
+        """Find out whether the person may be the owner; what it returns makes them so."""
         crm = await self._accounts.in_crm(consented.access(Product.CRM))
         if crm is None:
             raise Forbidden(f"{consented.email} does not use Zoho CRM.", hint=_ADMINISTRATOR, product=Product.CRM)
@@ -293,7 +293,7 @@ class Consents:
         return await self._connected(consented, errand, places)
 
     async def _as_user(self, consented: _Consented) -> Store:
-        """Find out where he is a user; what it returns connects him there."""
+        """Find out where the person is a user; what it returns connects them there."""
         member = await self._directory.member(consented.invitation.member_id or "")
         if member.status != ACTIVE:
             raise Forbidden(f"{member.email} is no active user of the CRM any more.", hint=AGAIN)
@@ -308,7 +308,7 @@ class Consents:
             raise Forbidden(f"{member.email} uses none of the organization's products.", hint=AGAIN)
         if consented.invitation.migrate and places.keys().isdisjoint(FINANCE):
             raise Forbidden(
-                f"{member.email} uses neither Zoho Books nor Zoho Billing and cannot work there under his own access.",
+                f"{member.email} uses neither Zoho Books nor Zoho Billing, so has no own access to work under.",
                 hint="Nothing has been connected. Make the person a user there, or an integration user here.",
             )
         return partial(self._join, consented, member, places)
@@ -379,7 +379,7 @@ def _no_administrator(consented: _Consented, product: Product) -> Forbidden:
 
 
 def _chosen(consented: _Consented, product: Product, found: Sequence[FinanceOrganization]) -> str | None:
-    """The organization that was named, or the person's default or only one; None when he has none."""
+    """The organization that was named, or the person's default or only one; None when there is none."""
     ids = [one.id for one in found]
     named = consented.invitation.chosen.get(product)
     if named:

@@ -1,4 +1,4 @@
-"""Mailing a document from the user's own address: by Books under his own token, or over SMTP where he has none."""
+"""Mailing a document from the user's own address: by Books under the user's token, or over SMTP where there is none."""
 
 import asyncio
 import re
@@ -148,7 +148,7 @@ class Correspondence:
 
 
 def by_product(viewer: Viewer, kind: Kind) -> bool:
-    """Whether the product itself sends for the viewer: under a token of his own, so from his own address."""
+    """Whether the product itself sends for the viewer: under their own token, so from their own address."""
     return viewer.access_to(kind.product).kind is AccessKind.PRODUCT_USER
 
 

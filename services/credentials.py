@@ -27,7 +27,7 @@ CONNECT = "connections.connect"
 _RECENT = 5.0
 """Seconds for which the owner's connection is used again that was read for nobody's sake."""
 _HELD = 60.0
-"""The same of one that was read for a viewer: he is another value as soon as any connection changes."""
+"""The same of one that was read for a viewer: another value as soon as any connection changes."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Connection:
 
 @dataclass(frozen=True, kw_only=True)
 class Consent:
-    """What a person's consent brought: `email` is his account's address, `refresh_token` acts as him.
+    """What a person's consent brought: `email` is the account's address, `refresh_token` acts as that person.
 
     `member_id` says whose account it is when the address is not the one that the CRM knows.
     """
@@ -120,8 +120,8 @@ class Credentials:
     async def for_viewer(self, viewer: Viewer, product: Product) -> Connection:
         """The access that this viewer's calls run under; raises `Forbidden` when there is none.
 
-        A product user's is his own and never the owner's. The CRM is asked under the viewer's own access where he has
-        connected it, otherwise under the owner's: what he may see there is his profile's decision.
+        A product user's is their own and never the owner's. The CRM is asked under the viewer's own access where it is
+        connected, otherwise under the owner's: what may be seen there is the viewer's profile's decision.
         """
         kind = viewer.access_to(product).kind
         if product is Product.CRM:
@@ -231,7 +231,7 @@ class Credentials:
     ) -> Connection | None:
         """The member's connection; the owner's for None.
 
-        What was found for a viewer, nothing included, holds for him alone: who has another access is another viewer.
+        What was found for a viewer, nothing included, holds for that one alone: another access is another viewer.
         """
         key = (organization_id, member_id, product)
         if viewer is None:
@@ -324,7 +324,7 @@ def _ownership(row: models.Connection) -> Ownership:
 
 
 async def _hold_member(session: AsyncSession, consent: Consent, email: str) -> None:
-    """Whoever is just asking the person for his consent has done so before it is given, or sees it."""
+    """Whoever is just asking the person for consent has done so before it is given, or sees it."""
     at_address = and_(models.Member.organization_id == consent.organization_id, models.Member.email == email)
     whose = col(models.Member.id) == consent.member_id if consent.member_id else at_address
     held = select(models.Member.id).where(whose).order_by(col(models.Member.id)).with_for_update(key_share=True)

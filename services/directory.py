@@ -28,7 +28,7 @@ MIGRATE = "users.migrate"
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who did something; `id` is his member's, absent for those whom the CRM does not know."""
+    """Somebody who did something; `id` is the member's, absent for those whom the CRM does not know."""
 
     id: str | None
     name: str | None
@@ -202,7 +202,7 @@ class Directory:
             if product in seats.user_of(member, own):
                 raise BadUserInput(
                     "Who is a user of the product already cannot be added as an integration user.",
-                    hint="Let the person work under the access that he has: migrate him.",
+                    hint="Let the person work under the access that they have: migrate them.",
                 )
             await seats.require(session, organization_id, [member.id])
             await seats.give(session, member, product, capability_set, granted)

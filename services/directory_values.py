@@ -66,7 +66,7 @@ class Contact(Struct, kw_only=True):
 
 
 class CrmUser(Struct, kw_only=True):
-    """A user of the CRM. `status` is `active` or another word for not; `confirm` says he accepted the invitation."""
+    """A user of the CRM. `status` is `active` or another word for not; `confirm`: the invitation was accepted."""
 
     id: str
     zuid: str | None = None
@@ -79,7 +79,7 @@ class CrmUser(Struct, kw_only=True):
 
 
 class ProductUser(Struct, kw_only=True):
-    """A user of Books; `is_customer_segmented`: he sees assigned customers only."""
+    """A user of Books; `is_customer_segmented`: who sees assigned customers only."""
 
     id: str = field(name="user_id")
     name: str | None = None

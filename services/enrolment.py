@@ -29,9 +29,9 @@ class Enrolment:
     offered: Collection[Product]
     """The products that the owner has connected."""
     own: Mapping[str, frozenset[Product]]
-    """By member, the products that he has connected himself."""
+    """By member, the products with an own connection."""
     seated: Mapping[str, Collection[Product]]
-    """By member, the products that he is an integration user of."""
+    """By member, the products with a seat as an integration user."""
 
     def problems(self) -> Iterator[Problem]:
         """Every mistake, at `input.users.<place>`."""
@@ -41,7 +41,7 @@ class Enrolment:
         for place, user in enumerate(self.users[:MOST]):
             path = ("input", "users", str(place))
             if (user.member_id, user.product) in before:
-                yield Problem((*path, "userId"), f"He is given twice for {NAMES[user.product]}.")
+                yield Problem((*path, "userId"), f"This user is given twice for {NAMES[user.product]}.")
             before.add((user.member_id, user.product))
             yield from self._of_product(path, user.product)
             yield from grant_problems((*path, "grants"), [user.product], self.capability_set, user.granted)
@@ -58,13 +58,13 @@ class Enrolment:
             return
         if member.status != ACTIVE or not member.confirmed:
             word = "active" if member.status != ACTIVE else "confirmed"
-            yield Problem(path, f"His CRM user is not {word} (INACTIVE).", "CONFLICT", "Mend that in the CRM first.")
+            yield Problem(path, f"The CRM user is not {word} (INACTIVE).", "CONFLICT", "Mend that in the CRM first.")
         if user.product in seats.user_of(member, self.own.get(member.id, ())):
-            message = f"He is a user of {NAMES[user.product]} already (ALREADY_IN_PRODUCT)."
-            yield Problem(path, message, "CONFLICT", "Migrate him: then he works under the access that he has.")
+            message = f"This person is a user of {NAMES[user.product]} already (ALREADY_IN_PRODUCT)."
+            yield Problem(path, message, "CONFLICT", "Migrate them: then they work under the access that they have.")
         if user.product in self.seated.get(member.id, ()):
-            message = f"He is an integration user of {NAMES[user.product]} already (ALREADY_MIGRATED)."
-            yield Problem(path, message, "CONFLICT", "Change his grants with integrationUserUpdate.")
+            message = f"This person is an integration user of {NAMES[user.product]} already (ALREADY_MIGRATED)."
+            yield Problem(path, message, "CONFLICT", "Change their grants with integrationUserUpdate.")
 
 
 def grant_problems(

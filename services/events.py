@@ -19,6 +19,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from services.storage.connection import Attended, arguments
 from services.storage.engine import Database
+from services.storage.failures import words
 
 log = structlog.get_logger(__name__)
 
@@ -26,7 +27,7 @@ CHANNEL = "gateway_events"
 PAYLOAD_BYTES = 7999
 """What PostgreSQL lets one notification hold."""
 WAITING_NOTICES = 100
-"""That one subscriber may leave unread; with more he is told to look again at everything."""
+"""That one subscriber may leave unread; with more it is told to look again at everything."""
 PROBE_SECONDS = 5.0
 """A connection that was silent for so long is asked whether it is still there."""
 RECONNECT_SECONDS = 0.5
@@ -141,7 +142,7 @@ class Events:
             try:
                 await self._pass_on()
             except (psycopg.Error, OSError, TimeoutError) as error:
-                log.warning("live updates are interrupted; connecting again", error=str(error))
+                log.warning("live updates are interrupted; connecting again", error=words(error))
             await asyncio.sleep(RECONNECT_SECONDS * random.uniform(0.5, 1.5))
 
     async def _pass_on(self) -> None:

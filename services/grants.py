@@ -71,7 +71,7 @@ def of(product: Product, granted: Grants | None) -> Grants | None:
 def narrowed(capability_set: CapabilitySet, granted: Grants | None, product: Product = Product.BOOKS) -> Grants:
     """What an integration user may do: the granted permissions, never more than the set; None grants all of it.
 
-    He sees the customers of the documents he sees.
+    Whoever sees a document sees its customer.
     """
     held = capable(product, capability_set)
     everything = {module: ModuleGrant(actions) for module, actions in held.items()}
@@ -82,9 +82,9 @@ def narrowed(capability_set: CapabilitySet, granted: Grants | None, product: Pro
 
 
 def mailing(grants: Grants) -> Grants:
-    """The grants of an integration user, who may also mail what he may edit.
+    """The grants of an integration user, who may also mail what they may edit.
 
-    His mail leaves through our own server, not through the product: there it only counts the document as sent.
+    Their mail leaves through our own server, not through the product: there it only counts the document as sent.
     """
     return {
         module: replace(grant, actions=grant.actions | {Action.EMAIL})

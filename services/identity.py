@@ -1,4 +1,4 @@
-"""From a signed-in address to the viewer: who he is and everything that decides what he may do."""
+"""From a signed-in address to the viewer: who it is and everything that decides what they may do."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -48,13 +48,13 @@ class Access:
 
     profile: Profile | None
     connections: Mapping[Product, Connection | None]
-    """The products that the organization or the member has connected, with his own connection."""
+    """The products that the organization or the member has connected, with the member's own connection."""
     granted: Mapping[Product, IntegrationGrant]
     roles: Mapping[tuple[str, str], Role]
 
     @property
     def owns(self) -> bool:
-        """Whether every connection that the organization works with is his."""
+        """Whether every connection that the organization works with is the member's."""
         return bool(self.connections) and all(own and own.is_owner for own in self.connections.values())
 
 
@@ -91,8 +91,8 @@ class Identity:
     async def viewer(self, email: str, *, subject: str | None = None, organization_id: str | None = None) -> Viewer:
         """The CRM user of this address; raises `Unauthenticated` with one of `REASONS` as `reason`.
 
-        `subject` is the user's ZUID when Zoho's Accounts signed him in; it wins over the address. No query when he
-        was seen in these seconds and nothing has changed, one when nothing has changed since he was seen last.
+        `subject` is the user's ZUID when Zoho's Accounts signed them in; it wins over the address. No query for one
+        who was seen in these seconds when nothing has changed, one query when nothing has changed since the last time.
         """
         key = (email, subject, organization_id)
         if self._events is None or not self._events.connected:
@@ -100,7 +100,7 @@ class Identity:
         return await self._seen.get(key, (self._database.writes, self._changes), lambda: self._looked_up(*key))
 
     async def member(self, organization_id: str, member_id: str) -> Viewer:
-        """Another user of the organization, as he would be seen if he signed in; raises `NotFound`."""
+        """Another user of the organization, as seen when they sign in; raises `NotFound`."""
         query = _known().where(Member.id == member_id, Member.organization_id == organization_id)
         async with self._database.session() as session:
             found = (await session.exec(query)).one_or_none()
@@ -236,7 +236,7 @@ def _own(connections: Iterable[Connection], member_id: str) -> dict[Product, Con
 
 
 def built(organization: Organization, member: Member, access: Access) -> Viewer:
-    """The viewer that a member is, by the rows that decide about him."""
+    """The viewer that a member is, by the rows that decide about them."""
     by_profile = grants.read(access.profile.grants) if access.profile else {}
     products = [product for product in FINANCE_PRODUCTS if product in access.connections]
     return Viewer(
@@ -258,7 +258,7 @@ def built(organization: Organization, member: Member, access: Access) -> Viewer:
 def _to_product(
     product: Product, organization: Organization, member: Member, access: Access, by_profile: grants.Grants
 ) -> ProductAccess:
-    """The access to a product that is connected; nobody falls back on the owner's once he is migrated."""
+    """The access to a product that is connected; nobody falls back on the owner's once migrated."""
     migrated = member.migrated_at is not None or bool(access.granted)
     own = access.connections[product]
     if member.migrated_at is not None and own and _is_user(product, member):

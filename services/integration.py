@@ -108,7 +108,7 @@ class Integration:
         """Make members integration users, all of them or none.
 
         Problems are at `input.users.<place>.userId`, `.product` and `.grants`. Raises `LimitReached` when there are not
-        enough seats. Each user has an audit event of his own; the first one is told.
+        enough seats. Each user has an audit event of their own; the first one is told.
         """
         action = _action("integration.usersAdd", "users", users[0].member_id if len(users) == 1 else None)
         async with self._changing(errand, action) as (session, organization):
@@ -129,7 +129,7 @@ class Integration:
     async def update(
         self, errand: Errand, member_id: str, product: Product | None, granted: grants.Grants | None
     ) -> Done[IntegrationUser]:
-        """Change what an integration user may do, in one product or in all of his; None grants the whole set.
+        """Change what an integration user may do, in one product or in all of theirs; None grants the whole set.
 
         Problems are at `input.grants`. Raises `NotFound` for one who is no integration user there.
         """
@@ -150,9 +150,9 @@ class Integration:
         return Done(made[0], (), events[0])
 
     async def remove(self, errand: Errand, member_id: str, product: Product | None = None) -> Done[IntegrationUser]:
-        """End a member's being an integration user of one product or of all; what is left of him, or None.
+        """End a member's being an integration user of one product or of all; what is left, or None.
 
-        He does not go back to working under the owner's access. Raises `NotFound` for one who is none there.
+        The member does not go back to working under the owner's access. Raises `NotFound` for one who is none there.
         """
         action = _action("integration.usersRemove", "users", member_id)
         async with self._changing(errand, action) as (session, organization):
@@ -264,7 +264,7 @@ def _seated(organization_id: str) -> Any:
 async def _held(
     session: AsyncSession, organization_id: str, member_id: str, product: Product | None
 ) -> tuple[Member, list[IntegrationGrant]]:
-    """A member and the seats that he has, in one product or in all, locked; raises `NotFound` when there are none."""
+    """A member and the seats they have, in one product or in all, locked; raises `NotFound` when there are none."""
     await seats.hold(session, organization_id)
     member = await session.get(Member, member_id, with_for_update={"key_share": True})
     rows = (await seats.rows(session, [member_id])).get(member_id, [])

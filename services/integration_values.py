@@ -128,7 +128,7 @@ class Source:
 
 @dataclass(frozen=True)
 class IntegrationUser:
-    """A member who works under the owner's connections, within grants of his own; by product."""
+    """A member who works under the owner's connections, within grants of their own; by product."""
 
     member_id: str
     name: str
@@ -158,7 +158,7 @@ class IntegrationUser:
 
     @property
     def key(self) -> "Key":
-        """Where he stands in the list."""
+        """The place in the list."""
         return self.email, self.member_id
 
 

@@ -1,4 +1,4 @@
-"""Links under which somebody connects his access: for whom, until when, and used only once."""
+"""Links under which somebody connects an access: for whom, until when, and used only once."""
 
 import secrets
 from base64 import urlsafe_b64encode
@@ -26,8 +26,8 @@ _AGAIN = "Ask for a new link."
 class Invitation:
     """Who is to consent to what. Without a member it is an owner's, without an organization a new one's.
 
-    `chosen` names the organization to use at a product, where the person has several. `migrate`: he works under his
-    own access from then on.
+    `chosen` names the organization to use at a product, where the person has several. `migrate`: whoever
+    connects works under that access from then on.
     """
 
     data_center: str

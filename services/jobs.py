@@ -15,7 +15,7 @@ from procrastinate.jobs import Job, Status
 from services.observing import Attributes
 from services.storage.connection import Brief, arguments
 from services.storage.engine import Database
-from services.storage.failures import is_away
+from services.storage.failures import is_away, words
 from services.storage.statements import RECONNECT_SECONDS
 
 LANES = 6
@@ -140,7 +140,7 @@ class Jobs:
                     worker_middleware=[self._watched],
                 )
             except (ConnectorException, OSError, TimeoutError) as error:
-                log.warning("the worker has lost the database", error=str(error))
+                log.warning("the worker has lost the database", error=words(error))
             await asyncio.sleep(AGAIN_AFTER)
 
     async def work_off(self) -> None:

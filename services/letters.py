@@ -44,7 +44,7 @@ class Values(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Migrated(Values, frozen=True, kw_only=True):
-    """The user works under his own access from now on; `modules`: what an integration user may do in each."""
+    """The user works under their own access from now on; `modules`: what an integration user may do in each."""
 
     access: Literal["PRODUCT_USER", "INTEGRATION_USER"]
     products: tuple[Product, ...]
@@ -52,7 +52,7 @@ class Migrated(Values, frozen=True, kw_only=True):
 
 
 class AuthorizationRequested(Values, frozen=True, kw_only=True):
-    """The user has to connect his own account at `link`; `until`: when the link stops working, if ever."""
+    """The user has to connect their own account at `link`; `until`: when the link stops working, if ever."""
 
     products: tuple[Product, ...]
     link: str
@@ -60,7 +60,7 @@ class AuthorizationRequested(Values, frozen=True, kw_only=True):
 
 
 class CapabilitiesUpgraded(Values, frozen=True, kw_only=True):
-    """An integration user may do more; `modules`: what he may do in each by now."""
+    """An integration user may do more; `modules`: what is allowed in each by now."""
 
     modules: dict[Module, tuple[Action, ...]]
 

@@ -84,7 +84,7 @@ def impartial(act: Act, viewer: Viewer) -> bool:
 
 
 def own_submission(record: Document, act: Act, viewer: Viewer) -> bool:
-    """Whether the viewer submitted what he is to decide on, and his role does not let him decide on his own."""
+    """Whether the viewer submitted what is to be decided, in a role that does not decide on its own submissions."""
     submitter = record.submitted_by_email if isinstance(record, BooksDocument) else None
     return submitter is not None and submitter.casefold() == viewer.email.casefold() and impartial(act, viewer)
 

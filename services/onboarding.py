@@ -96,7 +96,7 @@ class Onboarding:
             yield Problem(path, "The CRM has no such user.", "NOT_FOUND")
         elif self.owner.status != ACTIVE or not self.owner.confirmed or not self.owner_administers:
             message = "The owner has to be an active administrator of the CRM."
-            yield Problem(path, message, hint="His profile needs the permission to manage Zoho Finance.")
+            yield Problem(path, message, hint="The owner's profile needs the permission to manage Zoho Finance.")
 
     def _of_products(self) -> Iterator[Problem]:
         held = {Product(row.product) for row in self.connections if self._is_owners(row)}
@@ -104,7 +104,7 @@ class Onboarding:
             if product not in held:
                 path = ("products", str(place)) if self.given.products else ("ownerId",)
                 message = f"{NAMES[product]} is not connected by the owner."
-                yield Problem(("input", *path), message, "CONFLICT", "He connects it first, under his own account.")
+                yield Problem(("input", *path), message, "CONFLICT", "Let the owner connect it with their own account.")
 
     def _is_owners(self, row: Connection) -> bool:
         return row.is_owner if self.given.owner_member_id is None else row.member_id == self.given.owner_member_id

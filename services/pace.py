@@ -13,7 +13,7 @@ from sqlalchemy import text
 from services.errors import LimitReached
 from services.storage.clock import CLOCK
 from services.storage.engine import Database
-from services.storage.failures import FAILURES
+from services.storage.failures import FAILURES, words
 
 log = structlog.get_logger(__name__)
 MINUTE = 60
@@ -132,7 +132,7 @@ class Pace:
         try:
             return await self.settle()
         except FAILURES as error:
-            log.warning("requests are counted by this process alone", error=str(error))
+            log.warning("requests are counted by this process alone", error=words(error))
             return True
 
     async def _reported(self, minute: int, counts: Mapping[str, int]) -> dict[str, tuple[int, int]]:

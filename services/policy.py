@@ -63,7 +63,7 @@ MANAGE = "integration.manage"
 """Administrators of the integration: the CRM profile's permission to manage Zoho Finance."""
 AUDIT = "audit.view"
 LIMIT_RAISE = "integration.limitRaise"
-"""Only the owner of the integration: it is he who answers for the licence."""
+"""Only the owner of the integration, who answers for the licence."""
 ADMINISTRATION = frozenset(
     {
         *(MANAGE, AUDIT, LIMIT_RAISE, "integration.setUp", "capabilities.upgrade"),
@@ -140,7 +140,7 @@ CAPABILITIES: Mapping[CapabilitySet, Mapping[str, frozenset[Action]]] = {
 }
 """The announcement's capability sets, which are about Books. Neither holds delete, approve or e-mail."""
 IN_BILLING: Mapping[str, frozenset[Action]] = {"subscriptions": frozenset({Action.VIEW, Action.CREATE})}
-"""What an integration user of Billing may hold, whatever his set: the module's list, view and create."""
+"""What an integration user of Billing may hold, whatever the set: the module's list, view and create."""
 
 
 def capable(product: Product, capability_set: CapabilitySet) -> Mapping[str, frozenset[Action]]:
@@ -171,7 +171,7 @@ class ProductAccess:
 
 @dataclass(frozen=True)
 class Viewer:
-    """The signed-in CRM user: who he is and everything that decides what he may do."""
+    """The signed-in CRM user: who it is and everything that decides what they may do."""
 
     id: str
     organization_id: str
@@ -182,7 +182,7 @@ class Viewer:
     access: tuple[ProductAccess, ...]
     administers: bool = False
     owns: bool = False
-    """Whether the organization's connections are his."""
+    """Whether the organization's connections are the viewer's."""
     acting_user_field: str = "cf_acting_user"
     """The products' custom field that takes the e-mail address of an integration user."""
     reference_field: str = "cf_gateway_reference"
@@ -233,7 +233,7 @@ class Viewer:
 
 
 def actor(organization_id: str, member_id: str, name: str, email: str) -> Viewer:
-    """Somebody as the audit names who did something: what he may do is not asked here."""
+    """Somebody as the audit names who did something: what they may do is not asked here."""
     return Viewer(
         id=member_id, organization_id=organization_id, name=name, email=email, profile_name="", profile={}, access=()
     )

@@ -74,7 +74,7 @@ class Proof:
     head: Place
     events: int
     noted: bool
-    """Whether the hash noted earlier is in the chain."""
+    """Whether the place noted earlier is in the chain."""
     broken: Break | None
 
 
@@ -93,16 +93,19 @@ class _Found:
 
 
 async def prove(chain: Chain, organization_id: str, noted: str | None = None) -> Proof:
-    """Walk an organization's chain to its end, or to where it is broken; `noted`: a hash that was its head earlier."""
+    """Walk an organization's chain to its end, or to where it is broken; `noted`: what was its head earlier.
+
+    That is a hash, or a sequence and a hash (`Place.meets`).
+    """
     beginning = place = await chain.beginning(organization_id)
-    events, seen, broken = 0, noted in {None, beginning.hash}, None
+    events, seen, broken = 0, noted is None or beginning.meets(noted), None
     async with chain.rows(_LINKS, organization_id=organization_id) as links:
         async for link in links:
             if broken := await _examined(chain, link, place, beginning, organization_id):
                 break
             place = Place(link.sequence, link.hash)
             events += link.latest
-            seen = seen or link.hash == noted
+            seen = seen or noted is None or place.meets(noted)
     broken = broken or await _beside(chain, organization_id, beginning)
     return Proof(
         organization_id=organization_id, beginning=beginning, head=place, events=events, noted=seen, broken=broken

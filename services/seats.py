@@ -58,9 +58,9 @@ async def give(
     capability_set: CapabilitySet,
     granted: grants.Grants | None = None,
 ) -> None:
-    """Make a member (a row of this session) an integration user of a product, or change what he may; None is all.
+    """Make a member (a row of this session) an integration user of a product, or change what they may; None is all.
 
-    From then on he works in his own scope: he is migrated, and without the seat he would have nothing.
+    From then on the member works in their own scope: migrated, and without the seat left with nothing.
     Call `require` first.
     """
     values = {"capability_set": capability_set, "grants": None if granted is None else grants.stored(granted)}
@@ -97,7 +97,7 @@ async def rows(session: AsyncSession, member_ids: Collection[str]) -> dict[str, 
 async def connected(
     session: AsyncSession, organization_id: str, member_ids: Collection[str] | None = None
 ) -> Mapping[str, frozenset[Product]]:
-    """The products that each member, or each of these, has connected himself; who has none is absent."""
+    """The products to which each member, or each of these, has an own connection; who has none is absent."""
     query = select(Connection.member_id, Connection.product).where(
         Connection.organization_id == organization_id, col(Connection.member_id).is_not(None)
     )
@@ -110,7 +110,7 @@ async def connected(
 
 
 def user_of(member: Member, own: Collection[Product]) -> tuple[Product, ...]:
-    """The finance products that a member is a user of, active there or not; `own` are those he has connected.
+    """The finance products that a member is a user of, active there or not; `own` are those with an own connection.
 
     Billing lists no users (facts §3): its are known by their connection, or by the role an administrator has told.
     """

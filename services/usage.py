@@ -47,7 +47,7 @@ _WRITE = text("""
 
 @dataclass(frozen=True, slots=True)
 class Utilization:
-    """How much a member used the finance modules: operations, and the day (UTC) of the last; None when he never did."""
+    """How much a member used the finance modules: operations, and the day (UTC) of the last; None without any."""
 
     operations: int = 0
     last_day: date | None = None

@@ -314,7 +314,7 @@ class Writes:
 
 
 Wrote = Callable[[Viewer, Document], Awaitable[None]]
-"""(who wrote, the record as the product showed it to him)"""
+"""(who wrote, the record as the product showed it to them)"""
 _ATTRIBUTES = {"discount": "discount_total"}
 
 

@@ -39,7 +39,7 @@ def declared() -> Fields:
 
 def _codes(directives: tuple[DirectiveNode, ...]) -> Iterator[str]:
     for directive in directives:
-        listed = directive.arguments[0].value
+        listed = directive.arguments[0].value if directive.arguments else None
         if directive.name.value == "errors" and isinstance(listed, ListValueNode):
             yield from (code.value for code in listed.values if isinstance(code, EnumValueNode))
 

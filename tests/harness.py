@@ -73,7 +73,7 @@ class Witness(httpx.AsyncBaseTransport):
 
 
 def _own(email: str) -> tuple[str, ...]:
-    """The products in which a demo person works under his own access."""
+    """The products in which a demo person works under their own access."""
     return USERS.get(email.partition("@")[0], ())
 
 

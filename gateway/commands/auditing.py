@@ -18,7 +18,7 @@ from services.storage.models import now
 
 @dataclass(frozen=True)
 class Verdict:
-    """The proofs of one organization or more; `noted`: a head that was noted earlier."""
+    """The proofs of one organization or more; `noted`: a head that was noted earlier, as `prove` takes it."""
 
     proofs: Sequence[tuple[str, Proof]]
     """(the organization's name, its proof)"""
@@ -37,7 +37,7 @@ class Verdict:
     @property
     def lines(self) -> list[str]:
         """A line an organization, and what is the matter."""
-        cut = [f"✗ {Fault.CUT}: no link has the hash {self.noted}: the end was cut off, or it is pruned"]
+        cut = [f"✗ {Fault.CUT}: no link is {self.noted}: the end was cut off, or it is pruned"]
         return [*(_line(name, proof) for name, proof in self.proofs), *(cut if self.cut else [])]
 
 
@@ -114,7 +114,7 @@ async def _links(chain: Chain, chosen: dict[str, Stretch]) -> AsyncIterator[Audi
 
 
 def _line(name: str, proof: Proof) -> str:
-    head = f"head {proof.head.sequence}:{proof.head.hash}" if proof.head.hash else "empty"
+    head = f"head {proof.head}" if proof.head.hash else "empty"
     since = f" · since {proof.beginning.sequence}, the rest is pruned" if proof.beginning.hash else ""
     told = f"{name} ({proof.organization_id}) · {proof.events} events proved · {head}{since}"
     if not (broken := proof.broken):

@@ -17,12 +17,14 @@ from gateway.http.authentication import Keys
 from gateway.serving import with_database
 from gateway.settings import Settings
 from gateway.wiring.assembly import Assembly, assembled, database_of
-from gateway.wiring.upgrading import GO_BACK, NEWER
+from gateway.wiring.upgrading import FORBIDDEN, GO_BACK, NEWER, as_owner
 from services.credentials import Ownership
 from services.errors import GatewayError
 from services.policy import Product
 from services.storage.embedded import EmbeddedError
 from services.storage.engine import Database
+from services.storage.failures import first_line, is_forbidden
+from services.storage.rights import may_upgrade
 from services.storage.sealing import Unsealable
 from services.upstream.envelopes import Envelope
 
@@ -82,12 +84,23 @@ async def _database(settings: Settings) -> Finding:
             version = await _ask(database, "SHOW server_version")
             await database.check_current()
         except SQLAlchemyError as error:
-            told = str(getattr(error, "orig", None) or error).splitlines()[0]
+            told = first_line(error)
+            if is_forbidden(error):
+                return Finding("database", False, f"{FORBIDDEN} ({told})", as_owner(database))
             return Finding("database", False, told, "Check DATABASE_URL and that PostgreSQL answers there.")
         except CommandError as error:
-            newer = await database.is_current()  # at least ours, and not ours
-            return Finding("database", False, NEWER if newer else str(error), GO_BACK if newer else UPGRADE)
+            return Finding("database", False, *await _other(database, error))
     return Finding("database", True, f"PostgreSQL {version}, schema up to date")
+
+
+async def _other(database: Database, error: CommandError) -> tuple[str, str]:
+    """What to say of a schema that is not ours, and to do about it."""
+    if await database.is_current():  # at least ours, and not ours
+        return NEWER, GO_BACK
+    async with database.session() as session:
+        if await may_upgrade(session):
+            return str(error), UPGRADE
+    return FORBIDDEN, as_owner(database)
 
 
 async def _inside(settings: Settings, transport: httpx.AsyncBaseTransport | None) -> AsyncIterator[Finding]:

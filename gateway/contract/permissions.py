@@ -35,7 +35,7 @@ def required(node: Node) -> str:
 
 
 def implies(held: str, asked: str) -> bool:
-    """Whether everybody who holds the one permission holds the other, whatever he was granted.
+    """Whether everybody who holds the one permission holds the other, whatever they were granted.
 
     Everybody holds `public`; who holds `module.action.field` holds `module.action`; administrators hold every
     permission of administration, and the owner of the integration is one of them.

@@ -14,7 +14,7 @@ from strawberry.types import ExecutionResult
 
 from gateway.http import media
 from services.errors import BadUserInput, GatewayError, Unauthenticated
-from services.storage.failures import has_crossed, is_away
+from services.storage.failures import has_crossed, is_away, words
 
 log = structlog.get_logger(__name__)
 STATUS = {
@@ -97,7 +97,7 @@ def published(error: GraphQLError, request_id: str) -> dict[str, Any]:
 def internal(error: BaseException, request_id: str, path: Sequence[str | int] | None = None) -> GatewayError:
     """The mask over an error of ours; the log has the rest under the same request id."""
     if is_away(error):
-        log.warning("the database does not answer", request_id=request_id, path=path, error=str(error))
+        log.warning("the database does not answer", request_id=request_id, path=path, error=words(error))
         return Away(requestId=request_id, retryAfter=1)
     if has_crossed(error):
         log.error("two transactions were in each other's way", request_id=request_id, path=path, exc_info=error)

@@ -201,7 +201,7 @@ class Authentication:
         return email
 
     def zuid(self, claims: Mapping[str, Any]) -> str | None:
-        """The person's number at Zoho, when it was Zoho who signed him in."""
+        """The person's number at Zoho, when it was Zoho who signed them in."""
         return claims["sub"] if self._options.subject_is_zuid else None
 
     def until(self, claims: Mapping[str, Any]) -> float:

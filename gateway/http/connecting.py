@@ -1,4 +1,4 @@
-"""Where a person comes back to after consenting at Zoho, and the links that send him there."""
+"""Where a person comes back to after consenting at Zoho, and the links that lead there."""
 
 from collections.abc import Awaitable, Callable
 from html import escape
@@ -58,7 +58,7 @@ def _told(connected: Connected) -> list[str]:
     role = "owner of the integration" if connected.is_owner else "user"
     lines = [f"{connected.email} has connected {_and(products)} of {connected.organization}, as {role}."]
     if connected.migrated:
-        lines.append("From now on this person works under his or her own access.")
+        lines.append("From now on this person works under their own access.")
     return [*lines, "You can close this page."]
 
 

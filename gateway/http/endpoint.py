@@ -52,7 +52,7 @@ ALLOWED = {"GET": SAFE, "HEAD": SAFE, "POST": SAFE | {OperationType.MUTATION}}
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """What a caller shows to be let in: an Authorization header, and which of his organizations he means."""
+    """What a caller shows to be let in: an Authorization header, and which organization is meant."""
 
     authorization: str | None = field(repr=False)
     organization_id: str | None

@@ -204,7 +204,7 @@ class _Run:
             await asyncio.sleep(self.live.limits.pause_seconds)
 
     async def _viewer(self, requires: str | None, coordinate: str) -> Viewer:
-        """Who the viewer is by now; raises `Unauthenticated`, or `Forbidden` when he may no longer look."""
+        """Who the viewer is by now; raises `Unauthenticated`, or `Forbidden` when they may no longer look."""
         viewer = await self._admitted()
         if (viewer.id, viewer.organization_id) != (self.viewer.id, self.viewer.organization_id):
             raise Unauthenticated("You have become somebody else; subscribe again.", reason="VIEWER_CHANGED")

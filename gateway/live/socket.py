@@ -170,7 +170,7 @@ class Socket:
                 running.cancel()
 
     async def _room(self) -> None:
-        """Wait while too much is under way: who does not read what he is told is not read either."""
+        """Wait while too much is under way: who does not read what is told is not read either."""
         if len(self._running) >= self._live.limits.operations_per_user + SPARE:
             await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
 

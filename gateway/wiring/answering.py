@@ -21,7 +21,7 @@ from services.records.notices import Change, Notice
 from services.records.parties import Parties
 from services.records.recalled import Recalled
 from services.storage.engine import Database
-from services.storage.failures import FAILURES
+from services.storage.failures import FAILURES, words
 from services.storage.statements import Statements
 from services.upstream.billing import Billing
 from services.upstream.books import Books
@@ -51,7 +51,7 @@ class Answering:
         try:
             await self.answers.moments.now(organization_id)
         except FAILURES as error:  # the write itself has succeeded; the notice will tell
-            log.warning("how the copy stands is not known", organization=organization_id, error=str(error))
+            log.warning("how the copy stands is not known", organization=organization_id, error=words(error))
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from services.letters import ASCII, Address
 from services.mail import SENDER, TOPIC, Outbox, Sender
 from services.smtp import SmtpSender, Tls
 from services.storage.engine import Database
+from services.storage.failures import words
 from services.storage.models import new_id
 
 PORTS = {Tls.STARTTLS: 587, Tls.IMPLICIT: 465, Tls.NONE: 25}
@@ -100,7 +101,7 @@ async def _order(events: Events, jobs: Jobs) -> None:
             try:
                 await jobs.mail_soon()
             except ConnectorException as error:
-                log.warning("messages wait for the next minute", error=str(error))
+                log.warning("messages wait for the next minute", error=words(error))
 
 
 def _smtp(mail: Mail, host: str) -> SmtpSender:

@@ -22,6 +22,7 @@ from services.migration.values import Purpose
 from services.migration.work import Work
 from services.policy import Product
 from services.storage.engine import Database
+from services.storage.failures import words
 from services.storage.models import Member
 
 LOOK_EVERY = 2.0
@@ -90,7 +91,7 @@ async def _keep_going(events: Events, jobs: Jobs, work: Work) -> None:
                     await jobs.migrate_soon(migration_id)
                 await jobs.retry_stalled()
             except Exception as error:  # noqa: BLE001 - whatever it is, the next look may succeed
-                log.warning("migrations wait for the next look", error=str(error))
+                log.warning("migrations wait for the next look", error=words(error))
 
 
 async def _awaited(notices: Notices) -> bool:

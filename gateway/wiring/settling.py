@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 
 
 async def settle_uncertain(services: Services) -> None:
-    """Look every claimed write up under the access of him who made it; what fails is claimed again later."""
+    """Look every claimed write up under the access of whoever made it; what fails is claimed again later."""
     for outcome in await services.outcomes.claim():
         try:
             await _settle(services, outcome)

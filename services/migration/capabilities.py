@@ -66,20 +66,21 @@ class Capabilities:
             return await self._migrations.begun(session, errand, migration, plans, UPGRADE, changes)
 
     async def widen(self, session: AsyncSession, job: Job, item: MigrationItem) -> None:
-        """Move one integration user, in the transaction that holds his item."""
+        """Move one integration user, in the transaction that holds the item."""
         await enter(session, job, item)
         await seats.hold(session, job.organization_id)
         member = await session.get_one(Member, item.member_id, with_for_update={"key_share": True})
         seated = (await seats.rows(session, [member.id])).get(member.id, [])
         earlier = [row for row in seated if row.capability_set == EARLIER]
         if not earlier:
-            message = "He holds the newest capabilities already." if seated else "He is no integration user any more."
-            settle(item, ItemState.SKIPPED, Reason.ALREADY_MIGRATED if seated else None, message)
+            why = "holds the newest capabilities already" if seated else "is no integration user any more"
+            settle(item, ItemState.SKIPPED, Reason.ALREADY_MIGRATED if seated else None, f"The user {why}.")
             return
         item.undo = undo.kept(member, seated)
         for row in earlier:
             widen(row)
-        settle(item, ItemState.MIGRATED, None, f"He works within {NEWEST} now, as far as he was not narrowed by hand.")
+        message = f"The user works within {NEWEST} now, as far as nothing was narrowed by hand."
+        settle(item, ItemState.MIGRATED, None, message)
         errand = Errand(job.actor, f"migration-{item.id}", monotonic() + CHECK_SECONDS)
         changes = [FieldChange("capabilitySet", EARLIER, NEWEST)]
         note(session, errand, "users.upgrade", "capabilities.upgrade", item, changes)

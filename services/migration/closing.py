@@ -1,4 +1,4 @@
-"""The end of the window: who used the finance modules becomes an integration user by himself, once an organization."""
+"""The end of the window: whoever used the finance modules is made an integration user, once an organization."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from time import monotonic

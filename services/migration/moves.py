@@ -1,4 +1,4 @@
-"""Moving one member: provision → check → switch → audit → mail, all in the transaction that holds his item.
+"""Moving one member: provision → check → switch → audit → mail, all in the transaction that holds the item.
 
 Whatever is killed on the way leaves the item as it was.
 """
@@ -37,7 +37,7 @@ CHECK_SECONDS = 20.0
 LINK_LIVES_AT_LEAST = timedelta(days=14)
 
 Invite = Callable[[Member, Sequence[Product], timedelta], Awaitable[str]]
-"""Gives the link under which a member connects his own access to these products."""
+"""Gives the link under which a member connects their own access to these products."""
 
 
 GATEWAY = "Finance gateway"
@@ -65,7 +65,7 @@ class Superseded(Exception):
 
 @dataclass(frozen=True)
 class _Subject:
-    """A member with what decides about him now."""
+    """A member with what decides about them now."""
 
     candidate: Candidate
     standing: Standing
@@ -80,7 +80,7 @@ class _Subject:
 
     @property
     def own_access(self) -> bool:
-        """Whether he may work under his own access as he is now."""
+        """Whether the member may work under their own access as it is now."""
         return self.candidate.reason is None and self.candidate.to is AccessKind.PRODUCT_USER
 
 
@@ -123,7 +123,7 @@ class Moves:
             await self._seat(session, errand, item, again)
 
     async def _check(self, errand: Errand, found: _Subject) -> None:
-        """Make sure, under his own access, that it works and is his."""
+        """Make sure, under the member's own access, that it works and is theirs."""
         viewer = found.standing.as_product_user(found.candidate.products)
         for product in found.candidate.products:
             connection = await self._credentials.for_viewer(viewer, product)
@@ -133,12 +133,12 @@ class Moves:
                 user = await self._books.me(connection, errand)
                 if found.member.books_user_id not in {None, user.id}:
                     raise Forbidden(
-                        f"The account he has connected is another user's in {NAMES[product]}: {user.email}.",
-                        hint=f"He has to connect the account of {found.member.email}.",
+                        f"The connected account belongs to another user of {NAMES[product]}: {user.email}.",
+                        hint=f"The account to connect is that of {found.member.email}.",
                     )
 
     async def _link(self, found: _Subject) -> tuple[str, Sequence[Product], datetime]:
-        """What he is asked with: the link, for which products, until when."""
+        """What the member is asked with: the link, for which products, until when."""
         missing = [product for product in found.candidate.products if product not in found.candidate.connected]
         closes_at = found.organization.window_closes_at or now()
         lifetime = max(closes_at - now(), LINK_LIVES_AT_LEAST)
@@ -165,13 +165,13 @@ class Moves:
         products: Sequence[Product],
         until: datetime,
     ) -> None:
-        """Ask him by mail for his access; until he gives it he works as before."""
+        """Ask the member by mail for access; until it is given they work as before."""
         settle(item, ItemState.SKIPPED, Reason.AWAITING_AUTHORIZATION, found.candidate.message)
         values = AuthorizationRequested(products=tuple(products), link=link, until=until)
         await post(self._outbox, session, item, found.member, Template.AUTHORIZATION_REQUESTED, values)
 
     async def _seat(self, session: AsyncSession, errand: Errand, item: MigrationItem, found: _Subject) -> None:
-        """Make him an integration user of Books, if there is a seat."""
+        """Make the member an integration user of Books, if there is a seat."""
         try:
             await seats.require(session, found.organization.id, [found.member.id])
         except LimitReached as error:
@@ -188,7 +188,7 @@ class Moves:
         found: _Subject,
         capability_set: CapabilitySet | None,
     ) -> None:
-        """Let him work in his own way from the commit on; with a capability set as an integration user."""
+        """Let the member work in their own way from the commit on; with a capability set as an integration user."""
         member, candidate = found.member, found.candidate
         item.undo = undo.kept(member, list(found.standing.access.granted.values()))
         changes = [FieldChange("access", item.from_access, candidate.to)]
@@ -211,7 +211,7 @@ async def enter(session: AsyncSession, job: Job, item: MigrationItem) -> None:
 
 
 async def subject(session: AsyncSession, member_id: str) -> _Subject:
-    """A member and what decides about him, read anew."""
+    """A member and what decides about them, read anew."""
     member = await session.get_one(Member, member_id, populate_existing=True)
     organization = await session.get_one(Organization, member.organization_id, populate_existing=True)
     alike = select(Member).where(Member.organization_id == organization.id, Member.email == member.email)
@@ -239,7 +239,7 @@ def _gone(member: Member) -> Candidate:
         email=member.email,
         to=AccessKind.NONE,
         reason=Reason.NOT_A_CRM_USER,
-        message="The CRM does not list him any more.",
+        message="The CRM does not list this user any more.",
     )
 
 
@@ -298,9 +298,9 @@ def _told(candidate: Candidate, capability_set: CapabilitySet | None) -> Migrate
 
 def _now_works(candidate: Candidate) -> str:
     if candidate.to is AccessKind.INTEGRATION_USER:
-        return "He is an integration user of Zoho Books."
+        return "The user is an integration user of Zoho Books."
     named = " and ".join(NAMES[product] for product in candidate.products)
-    return f"He works under his own access to {named}."
+    return f"The user works under their own access to {named}."
 
 
 def passing(error: GatewayError) -> bool:

@@ -1,4 +1,4 @@
-"""What a migration would do to a member, and what he could do before and after: no I/O."""
+"""What a migration would do to a member, and what they could do before and after: no I/O."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -43,16 +43,16 @@ class Standing:
 
     @property
     def viewer(self) -> Viewer:
-        """Who he is now."""
+        """Who the member is now."""
         return built(self.organization, self.member, self.access)
 
     def as_product_user(self, products: Collection[Product]) -> Viewer:
-        """Who he would be under his own access to these products, connected as soon as he has consented."""
+        """Who the member would be under an own access to these products, once connected."""
         own = {product: self._connected(product) for product in products}
         return self._migrated(replace(self.access, connections={**self.access.connections, **own}))
 
     def as_integration_user(self, capability_set: CapabilitySet, granted: grants.Grants | None = None) -> Viewer:
-        """Who he would be as an integration user of Books."""
+        """Who the member would be as an integration user of Books."""
         row = IntegrationGrant(
             organization_id=self.organization.id,
             member_id=self.member.id,
@@ -108,7 +108,7 @@ def planned(
     capability_set: CapabilitySet,
     touched: Iterable[Touched] = (),
 ) -> Planned:
-    """What migrating a member means. One who awaits authorization is compared as if he had given it."""
+    """What migrating a member means. One who awaits authorization is compared as if it had been given."""
     before = standing.viewer
     kind = access_kind(before)
     if not candidate.eligible:
@@ -168,7 +168,7 @@ def left_out(plan: Planned, reason: Reason, message: str) -> Planned:
 
 
 def access_kind(viewer: Viewer) -> AccessKind:
-    """The one word for how somebody works: his own access to any product comes first."""
+    """The one word for how somebody works: an own access to any product comes first."""
     kinds = {access.kind for access in viewer.access}
     return next((kind for kind in _RANKED if kind in kinds), AccessKind.NONE)
 

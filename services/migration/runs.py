@@ -319,4 +319,4 @@ def _note_rolled_back(session: AsyncSession, errand: Errand, item: MigrationItem
     action = Action(name="users.rollBack", permission="migration.rollBack", subject=Subject("users", item.member_id))
     changes = [FieldChange("access", item.to_access, item.from_access)]
     audit.append(session, errand, action, Outcome.APPLIED, changes=changes)
-    item.message = f"He works as {AccessKind(item.from_access)} again."
+    item.message = f"The user works as {AccessKind(item.from_access)} again."

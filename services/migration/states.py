@@ -66,7 +66,7 @@ _ITEMS: Mapping[ItemState, frozenset[ItemState]] = {
     ItemState.MIGRATED: frozenset({ItemState.ROLLED_BACK}),
     ItemState.ROLLED_BACK: frozenset(),
 }
-"""A skipped member moves on only when what he was waited for, his consent, has come."""
+"""A skipped member moves on only when what was waited for, their consent, has come."""
 _WORDS: Mapping[Step, str] = {
     Step.BEGIN: "begun",
     Step.FINISH: "finished",

@@ -1,4 +1,4 @@
-"""What a migration keeps of a member before it changes him, and putting it back."""
+"""What a migration keeps of a member before it changes them, and putting it back."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ def kept(member: Member, granted: Sequence[IntegrationGrant]) -> Json:
 
 
 async def restore(session: AsyncSession, items: Sequence[MigrationItem], *, seated_only: bool) -> None:
-    """Put members back to what their items kept. `seated_only`: who has lost his seat meanwhile gets none again."""
+    """Put members back to what their items kept. `seated_only`: who has lost the seat meanwhile gets none again."""
     members = await _members(session, [item.member_id for item in items])
     seated = await seats.rows(session, list(members))
     back = [item for item in items if seated.get(item.member_id) or not seated_only]

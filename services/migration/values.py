@@ -60,9 +60,9 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One member in a migration. In a preview PENDING means that he would be migrated.
+    """One member in a migration. In a preview PENDING means: would be migrated.
 
-    `mattered`: what his operations of the last 30 days touched and what he loses.
+    `mattered`: what the member's operations of the last 30 days touched and what is lost of it.
     """
 
     id: str

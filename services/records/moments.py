@@ -10,6 +10,7 @@ import structlog
 
 from services.events import Events, Notices
 from services.records.notices import Notice, read, topic
+from services.storage.failures import words
 from services.storage.statements import Statements
 
 log = structlog.get_logger(__name__)
@@ -72,7 +73,7 @@ class Moments:
     def _ended(self, organization_id: str, task: asyncio.Task[None]) -> None:
         self._hearing.pop(organization_id, None)
         if not task.cancelled() and (error := task.exception()):
-            log.warning("changes of the copy are not heard", organization=organization_id, error=str(error))
+            log.warning("changes of the copy are not heard", organization=organization_id, error=words(error))
 
     async def _hear(self, organization_id: str) -> None:
         try:

@@ -16,7 +16,7 @@ def withheld(viewer: Viewer, module: str) -> tuple[Source, ...]:
     """What keeps the copy of a module from this viewer: permissions that are missing, or a record scope.
 
     One who sees the records of some customers only is always answered by the product. So is one who owes the
-    permission, or some of its fields, to another product than the one that was copied: this one tells him less.
+    permission, or some of its fields, to another product than the one that was copied: this one tells less.
     """
     source = SOURCES[module]
     name = source.permission.partition(".")[0]

@@ -1,4 +1,4 @@
-"""What a viewer may be told: figures only when he sees every subscription, and none of what is hidden from him."""
+"""What a viewer may be told: figures only to one who sees every subscription, and nothing that is hidden."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -21,7 +21,7 @@ def require(viewer: Viewer, definition: Definition, choice: Choice) -> None:
 
 
 def columns_for(viewer: Viewer, definition: Definition, choice: Choice) -> tuple[Sequence[Column], Sequence[Withheld]]:
-    """The columns that the viewer is shown, in their order, and those withheld from him."""
+    """The columns that the viewer is shown, in their order, and those withheld."""
     shown, withheld = [], []
     for column in columns_of(definition, choice):
         lacking = _lacking(viewer, column.needs)

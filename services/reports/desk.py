@@ -29,7 +29,7 @@ MOST_REPORTS = 200
 
 
 class Reports:
-    """Everything is for a viewer who may view subscriptions; his permissions apply to every report and column."""
+    """Everything is for a viewer who may view subscriptions; the viewer's rights apply to every report and column."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

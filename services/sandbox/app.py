@@ -164,7 +164,7 @@ class App:
 
 
 def _admitted(exchange: _Exchange) -> Caller:
-    """The caller, when the token is good and he belongs to the organization that the call names."""
+    """The caller, when the token is good and its user belongs to the organization that the call names."""
     caller, at = exchange.caller, exchange.place
     if caller is None:
         raise _invalid_token(at.product)

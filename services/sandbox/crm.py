@@ -94,7 +94,7 @@ async def profiles(request: Request) -> Response:
 
 
 async def profile(request: Request) -> Response:
-    """Everybody may see his own."""
+    """Everybody may see their own."""
     caller = _caller(request)
     own = PROFILES[caller.person.profile].id_in(_prefix(caller))
     if request.path_params["id"] != own:

@@ -65,7 +65,7 @@ def send(kind: Kind) -> Work:
 
 
 def _keep(kind: Kind, body: Body, desk: Desk) -> None:
-    """What has left, the newest last, under the document's id; without a sender it is the user himself."""
+    """What has left, the newest last, under the document's id; without a sender it is the user."""
     own = body[kind.id_key]
     kept = desk.find("mails", own) or {"transaction_id": own, "mails": []}
     by_organization = desk.optional.get("send_from_org_email_id") is True

@@ -20,7 +20,7 @@ def make(kind: Kind, body: dict[str, Any], move: Move, stamp: Stamp, today: str)
 
 
 def decidable(kind: Kind, body: dict[str, Any], stamp: Stamp) -> None:
-    """Who is no administrator does not decide on what he submitted himself: an assumption of ours."""
+    """Nobody but an administrator decides on their own submissions: an assumption of ours."""
     if body["submitter_id"] == stamp.user_id:
         raise refused(WRONG_STATUS, f"The {kind.singular} was submitted by yourself.")
 

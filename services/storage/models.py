@@ -87,11 +87,11 @@ class Organization(Table, table=True):
 
 
 class Member(Table, table=True):
-    """A CRM user of an organization, with what the products say of him.
+    """A CRM user of an organization, with what the products say of them.
 
     `email` is case-folded. `status` and `books_status` are the products' words (`active`, `disabled`, `inactive`, …),
-    `deleted` when the product no longer lists the person. `assigned_only`: Books shows him only the customers assigned
-    to him. `migrated_at` is set once he works under his own access.
+    `deleted` when the product no longer lists the person. `assigned_only`: Books shows them only the customers assigned
+    to them. `migrated_at` is set once they work under their own access.
     """
 
     __tablename__ = "members"
@@ -120,7 +120,7 @@ class Member(Table, table=True):
 
 
 class ProductUser(Table, table=True):
-    """A user of a product, whether or not the CRM knows him; `status` is the product's word."""
+    """A user of a product, whether or not the CRM knows them; `status` is the product's word."""
 
     __tablename__ = "product_users"
     __table_args__ = (
@@ -140,7 +140,7 @@ class ProductUser(Table, table=True):
 
 
 class Connection(Table, table=True):
-    """A person's consent to act for him in a product.
+    """A person's consent to act for them in a product.
 
     `email` is the case-folded address of the account that consented, `member_id` the CRM user it belongs to, once
     known. Tokens are sealed (`sealing.Seal`).
@@ -174,7 +174,7 @@ class Connection(Table, table=True):
 
 
 class Invitation(Table, table=True):
-    """A link under which somebody connects his access, once.
+    """A link under which somebody connects an access, once.
 
     Without a member it is an owner's, without an organization a new one's. `state_hash` is SHA-256 of what the link
     carries, `verifier` PKCE's secret, sealed; `chosen`: product → the organization's id there.

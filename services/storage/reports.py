@@ -12,7 +12,7 @@ from services.storage.models import Instant, Json, Table, new_id, now
 class PersonalReport(Table, table=True):
     """A report that a member has made from a system one. `choice`: how it is adjusted, as `reports.values.Choice`.
 
-    `shared`: everybody of the organization may run it, each within his own permissions.
+    `shared`: everybody of the organization may run it, each within their own permissions.
     """
 
     __tablename__ = "personal_reports"

@@ -21,11 +21,24 @@ SELECT r.rolsuper OR pg_has_role(r.oid, c.relowner, 'MEMBER') FROM pg_roles r, p
 WHERE r.rolname = :role AND c.oid = CAST('audit_links' AS regclass)
 """)
 
+_MAY_UPGRADE = text("""
+SELECT coalesce(
+    (SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('alembic_version')),
+    has_schema_privilege(current_schema(), 'CREATE'),
+    false
+)
+""")
+
 _NAMES = text("SELECT quote_ident(:role), quote_ident(current_schema())")
 
 
 class NotBound(ValueError):
     """Rights would not bind this role."""
+
+
+async def may_upgrade(session: AsyncSession) -> bool:
+    """Whether the role that asks owns the tables, or may make them where there are none."""
+    return bool(await (await session.connection()).scalar(_MAY_UPGRADE))
 
 
 async def grant(session: AsyncSession, role: str) -> None:

@@ -62,7 +62,7 @@ class MigrationItem(Table, table=True):
     """One member in a migration. A pending one is not tried before `due_at`.
 
     `undo` is what rolling back restores: {migrated_at, grants: [{product, capability_set, grants, created_at}]};
-    `mattered`: [{coordinate, permission, operations}], what he used lately and could not any more.
+    `mattered`: [{coordinate, permission, operations}], what the member used lately and could not any more.
     """
 
     __tablename__ = "migration_items"

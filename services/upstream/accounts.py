@@ -1,4 +1,4 @@
-"""Zoho's account of a person who has consented: who he is, and to which organizations he belongs."""
+"""Zoho's account of a person who has consented: who it is, and which organizations they belong to."""
 
 from collections.abc import Callable
 from time import monotonic
@@ -66,7 +66,7 @@ _in_finance: Callable[[bytes], Any] = Decoder(_InFinance).decode
 
 
 class Accounts:
-    """Asks about a person under an access that he has just given."""
+    """Asks about a person under an access that was just given."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

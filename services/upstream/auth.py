@@ -77,7 +77,7 @@ class Connection(Protocol):
 
     @property
     def email(self) -> str:
-        """The person's address, as the audit names him."""
+        """The person's address, as the audit names it."""
 
     @property
     def product(self) -> Product:
@@ -364,7 +364,7 @@ def _refusal(grant: Grant) -> Forbidden | UpstreamRateLimited | UpstreamRejected
 def consent_url(
     center: DataCenter, client_id: str, redirect_uri: str, scopes: tuple[str, ...], state: str, **more: str
 ) -> str:
-    """Where a person agrees that the gateway acts for him."""
+    """Where a person agrees that the gateway acts for them."""
     asked = {
         "response_type": "code",
         "client_id": client_id,

@@ -33,7 +33,7 @@ class _Address(Struct):
 
 
 class _Me(ProductUser, kw_only=True):
-    """One user names his addresses in a list."""
+    """One user's addresses are a list."""
 
     email_ids: list[_Address] = field(default_factory=list)
 

@@ -48,7 +48,7 @@ class Left:
 
 
 class Purse:
-    """What one organization has spent in one product, and who waits: people in turn, each with his own queue."""
+    """What one organization has spent in one product, and who waits: people in turn, each with their own queue."""
 
     def __init__(self, allowance: Allowance) -> None:
         self.allowance = allowance
@@ -156,7 +156,7 @@ class Purse:
                 turn.answer.set_result(None)
 
     def _next_in_turn(self) -> _Turn | None:
-        """The first call of the person whose turn it is; he goes to the end of the line."""
+        """The first call of the person whose turn it is, who then goes to the end of the line."""
         while self._waiting:
             person, turns = next(iter(self._waiting.items()))
             del self._waiting[person]

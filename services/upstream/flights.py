@@ -11,7 +11,7 @@ from services.errors import DeadlineExceeded, GatewayError, UpstreamRateLimited
 Outcome = tuple[Any, GatewayError | None]
 Landing = asyncio.Future[Outcome | None]
 OWN = (DeadlineExceeded, UpstreamRateLimited)
-"""Errors that depend on how long the first asker could wait: those who joined him ask for themselves."""
+"""Errors that depend on how long the first asker could wait: those who joined ask for themselves."""
 LINGER = 2.0
 """Seconds for which a value that has landed is kept for those who began before it was asked for."""
 MOST = 256
@@ -36,7 +36,7 @@ class _Landed(NamedTuple):
 class Flights:
     """The first to ask does the work; whoever asks meanwhile gets the same value, or the same error.
 
-    So does who asks afterwards, but began before the value was asked for: it is as fresh as if he had asked then.
+    So does who asks afterwards, but began before the value was asked for: it is as fresh as if asked for then.
     """
 
     def __init__(self, linger: float = LINGER, most: int = MOST) -> None:
@@ -67,7 +67,7 @@ class Flights:
             self._landed.pop(key, None)
 
     async def _join(self, joined: list[Landing], deadline: float) -> Outcome | None:
-        """The first asker's outcome; None when he gave up, or ran into an error that is his own."""
+        """The first asker's outcome; None when that one gave up, or ran into an error of its own."""
         landing: Landing = asyncio.get_running_loop().create_future()
         joined.append(landing)
         try:

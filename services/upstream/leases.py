@@ -2,8 +2,8 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
 from contextvars import Context
 from math import inf
 from time import monotonic
@@ -13,7 +13,7 @@ from uuid import uuid4
 import structlog
 
 from services.policy import Product
-from services.storage.failures import FAILURES
+from services.storage.failures import FAILURES, words
 from services.upstream.budget import ALLOWANCES, MINUTE, Allowance, Budget, Key, Left, Purse
 from services.upstream.shares import AGAIN, AHEAD, LIFE, Lent, Report
 
@@ -23,8 +23,30 @@ BEAT = 1.0
 """Seconds between two reports of a process that calls."""
 IDLE = 3.0
 """Seconds without a call after which all is returned."""
-PATIENCE = 1.0
-"""Seconds that the database may take; then it is away."""
+PATIENCE, TICK = 1.0, 0.1
+"""Seconds that the database may take; then it is away. Counted in ticks, so that time for which this process is held up
+itself, as by the collection of all garbage at the end of a start, is not taken for the database's."""
+
+
+@asynccontextmanager
+async def _patience() -> AsyncIterator[None]:
+    """Raises `TimeoutError` after so many ticks of the block, however long one of them lasts."""
+    loop = asyncio.get_running_loop()
+    waiting: asyncio.TimerHandle
+
+    def tick(left: int) -> None:
+        nonlocal waiting
+        if left:
+            waiting = loop.call_later(TICK, tick, left - 1)
+        else:
+            limit.reschedule(loop.time())
+
+    async with asyncio.timeout(None) as limit:
+        waiting = loop.call_later(TICK, tick, round(PATIENCE / TICK) - 1)
+        try:
+            yield
+        finally:
+            waiting.cancel()
 
 
 class Lender(Protocol):
@@ -152,7 +174,7 @@ class Leased(Purse):
         try:
             lent = await self._settled()
         except FAILURES as error:
-            log.warning("the shared budget is away; the rest of the lease is used", error=str(error), key=self._key)
+            log.warning("the shared budget is away; the rest of the lease is used", error=words(error), key=self._key)
             pause = BEAT * random.uniform(0.25, 0.5)
         else:
             pause = self._pause(lent)
@@ -173,7 +195,7 @@ class Leased(Purse):
     async def _settled(self) -> Lent:
         started = monotonic()
         report = self._report(started)
-        async with asyncio.timeout(PATIENCE):
+        async with _patience():
             lent = await self._lender.settle(self._key, report)
         self._known = lent, report.in_flight + len(report.ages)
         self._reported_at, self._until = started, started + LIFE

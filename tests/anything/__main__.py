@@ -14,6 +14,7 @@ from rich.table import Table
 from gateway.demo.sandbox import PEOPLE
 from gateway.settings import Http
 from tests.anything.asking import Crowd, Tally
+from tests.ending import end_on_signals
 from tests.fuzz.real import KNOWN, known
 from tests.gateway.live_harness import serving
 from tests.harness import Demo, demo_of_its_own, set_up
@@ -25,6 +26,7 @@ SHOWN = 20
 
 def main() -> int:
     """Print the table; 1 when something was not well-formed, not coded, not declared, or the gateway is not healthy."""
+    end_on_signals()
     given = _arguments()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with demo_of_its_own() as demo:

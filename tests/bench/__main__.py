@@ -12,6 +12,7 @@ from tests.bench.effort import QUICK, USUAL, Effort
 from tests.bench.ours import staged
 from tests.bench.profile import profile
 from tests.bench.table import Row, shown
+from tests.ending import end_on_signals
 
 ALONE = {"executing": executing.rows, "operations": operations.rows}
 """Comparisons without a server."""
@@ -19,6 +20,7 @@ ALONE = {"executing": executing.rows, "operations": operations.rows}
 
 def main() -> int:
     """Print the table; 0 when every target that could be measured is met."""
+    end_on_signals()
     given = _arguments()
     logs.configure(Logs(level="error"))
     effort = QUICK if given.quick else USUAL

@@ -20,6 +20,7 @@ from services.upstream.budget import Allowance, Budget, Key
 from services.upstream.leases import SharedBudget
 from services.upstream.ledger import Ledger
 from services.upstream.shares import Report
+from tests.ending import end_on_signals
 
 KEY: Key = (Product.BOOKS, "measured")
 FREE = {product: Allowance(None, 10) for product in Product}
@@ -74,6 +75,7 @@ def _row(table: Table, title: str, spent: list[float]) -> None:
 
 def main() -> None:
     """Measure on a server that lives as long."""
+    end_on_signals()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calls", type=int, default=20_000)
     given = parser.parse_args()

@@ -14,7 +14,7 @@ from time import monotonic, sleep
 from typing import IO
 
 import httpx
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 90.0
@@ -69,7 +69,7 @@ async def answering(process: "subprocess.Popen[bytes]", address: str, path: str 
                 (await client.get(path)).raise_for_status()
                 return
             await asyncio.sleep(0.1)
-    raise NotStarted(f"{process.args} does not answer at {address}{path}")
+    raise NotStarted(f"{process.args!r} does not answer at {address}{path}")
 
 
 def free_port() -> int:

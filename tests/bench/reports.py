@@ -32,6 +32,7 @@ from services.storage.embedded import Embedded
 from services.storage.engine import Database
 from services.storage.models import Organization, Table, new_id, now
 from services.storage.records import Base, Record, RecordPull, SubscriptionChange
+from tests.ending import end_on_signals
 from tests.services.reports.histories import by_chance, changes, record
 
 DAYS = 730
@@ -133,6 +134,7 @@ async def measure(url: str, count: int) -> bool:
 
 def main() -> None:
     """Run it."""
+    end_on_signals()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subscriptions", type=int, default=100_000)
     count = parser.parse_args().subscriptions

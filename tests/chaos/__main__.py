@@ -10,8 +10,10 @@ from time import sleep
 from gateway.observing import logs
 from gateway.settings import Logs
 from services.storage.embedded import Embedded
+from tests.bench.processes import ROOT
 from tests.chaos.queries import Waits, measured
-from tests.chaos.scene import ENDLESS, ROOT, WORKERS, Crowd, Figures, Plan, scene
+from tests.chaos.scene import ENDLESS, WORKERS, Crowd, Figures, Plan, scene
+from tests.ending import end_on_signals
 
 SLOWER = 2.0
 """How much longer the slowest hundredth of queries may take during a migration."""
@@ -19,9 +21,10 @@ SLOWER = 2.0
 
 def main() -> int:
     """Print the table; 0 when everything held."""
+    end_on_signals()
     given = _arguments()
     logs.configure(Logs(level="error"))
-    home = ROOT / "var" / "chaos"
+    home = Path(given.home)
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     crowd = Crowd(given.users - given.licensed, given.licensed)
@@ -54,6 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=20, help="kill -9 at so many random moments")
     parser.add_argument("--outage", type=float, default=5.0, help="seconds for which PostgreSQL is stopped")
     parser.add_argument("--seed", type=int, default=1, help="of the random moments")
+    parser.add_argument("--home", default=str(ROOT / "var" / "chaos"), help="where everything is kept meanwhile")
     return parser.parse_args()
 
 

@@ -15,10 +15,12 @@ from gateway.settings import Logs
 from tests.clients import programs, transports
 from tests.clients.door import Door, demonstrated, opened
 from tests.clients.programs import Absent, Outcome
+from tests.ending import end_on_signals
 
 
 def main() -> int:
     """Print the table; 0 when everything went well."""
+    end_on_signals()
     logs.configure(Logs(level="error"))
     chosen = _chosen()
     try:

@@ -13,7 +13,8 @@ from rich.table import Table
 
 from gateway.observing import logs
 from gateway.settings import Logs
-from tests.chaos.scene import ROOT
+from tests.bench.processes import ROOT
+from tests.ending import end_on_signals
 from tests.faults import storms
 from tests.faults.stage import Row, Stage, staged
 from tests.faults.storms import Impossible, Storm
@@ -22,6 +23,7 @@ from tests.faults.troubles import BOOKS, TROUBLES
 
 def main() -> int:
     """Print the table; 0 when everything was survived."""
+    end_on_signals()
     given = _arguments()
     logs.configure(Logs(level="error"))
     home = Path(given.home)

@@ -50,9 +50,7 @@ class Server:
     async def locked(self, table: str, mode: str = "ACCESS EXCLUSIVE") -> AsyncIterator[None]:
         """Within the block the table is another's."""
         async with await psycopg.AsyncConnection.connect(self.url) as connection:
-            await connection.execute(
-                sql.SQL("LOCK TABLE {} IN {} MODE").format(sql.Identifier(table), sql.SQL(mode))  # type: ignore[arg-type]
-            )
+            await connection.execute(sql.SQL("LOCK TABLE {} IN {} MODE").format(sql.Identifier(table), sql.SQL(mode)))
             yield
 
     @asynccontextmanager
@@ -90,7 +88,7 @@ class Server:
 
     async def _altered_to(self, change: str) -> None:
         async with await psycopg.AsyncConnection.connect(self._server, autocommit=True) as connection:
-            statement = sql.SQL("ALTER DATABASE {} {}").format(sql.Identifier(self.name), sql.SQL(change))  # type: ignore[arg-type]
+            statement = sql.SQL("ALTER DATABASE {} {}").format(sql.Identifier(self.name), sql.SQL(change))
             await connection.execute(statement)
         await self.end_backends()
 

@@ -16,8 +16,8 @@ import httpx
 import psutil
 
 from services.storage.embedded import Embedded
-from tests.bench.processes import answering, free_port
-from tests.chaos.scene import ENDLESS, ROOT, Crowd, Scene, scene, surroundings
+from tests.bench.processes import ROOT, answering, free_port
+from tests.chaos.scene import ENDLESS, Crowd, Scene, scene, surroundings
 from tests.faults.aging import settled
 from tests.faults.tally import Tally
 
@@ -128,8 +128,8 @@ class Stage:
     async def asking(self, served: Served) -> AsyncIterator[Tally]:
         """Clients of a gateway that is well."""
         sandbox, issuer = self.scene.sandbox, self.scene.issuer
-        issued = {"lifetime": TOKEN_SECONDS, "iss": issuer, "iat": int(time.time()) - TOKEN_SECONDS}
-        token = sandbox.id_token("owner@demo.example", **issued)
+        issued = int(time.time()) - TOKEN_SECONDS
+        token = sandbox.id_token("owner@demo.example", lifetime=TOKEN_SECONDS, iss=issuer, iat=issued)
         limits = httpx.Limits(max_keepalive_connections=0)
         async with httpx.AsyncClient(base_url=served.address, timeout=DEADLINE_SECONDS + 10, limits=limits) as client:
 

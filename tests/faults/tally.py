@@ -5,6 +5,7 @@ import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -81,7 +82,7 @@ class Tally:
     async def recovered(self, person: str = "owner", *, within: float = 30.0, pause: float = 0.1) -> float:
         """Seconds from now until a read is answered and a write applied."""
         began = monotonic()
-        for work in (lambda: self.read(person), lambda: self._applied(person)):
+        for work in (partial(self.read, person), partial(self._applied, person)):
             while not await work():
                 assert monotonic() - began < within, f"not well again after {within} s: {self.codes}"
                 await asyncio.sleep(pause)

@@ -2,12 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
-from services.sandbox import Fault
+from services.sandbox.faults import Fault, FaultKind
 
-BOOKS = {"path": "/books/v3/*"}
-TOKENS = {"path": "/oauth/v2/token", "product": "accounts"}
+
+class Where(TypedDict):
+    """Which calls fail, as `Fault` says it."""
+
+    path: str
+    product: NotRequired[str]
+
+
+BOOKS: Where = {"path": "/books/v3/*"}
+TOKENS: Where = {"path": "/oauth/v2/token", "product": "accounts"}
 
 
 @dataclass(frozen=True)
@@ -15,8 +23,8 @@ class Trouble:
     """One kind of failure of the products, as `Fault` says it."""
 
     name: str
-    kind: Any
-    where: Mapping[str, str] = field(default_factory=lambda: BOOKS)
+    kind: FaultKind
+    where: Where = field(default_factory=lambda: BOOKS)
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def fault(self, **more: Any) -> Fault:

@@ -14,7 +14,8 @@ import structlog
 
 from gateway.plans import Plans
 from services.storage.embedded import Embedded
-from tests.chaos.scene import ROOT
+from tests.bench.processes import ROOT
+from tests.ending import end_on_signals
 from tests.fuzz.answers import Execute
 from tests.fuzz.real import real
 from tests.fuzz.runs import Tally, fuzzed
@@ -28,6 +29,7 @@ CHUNK = 400
 
 def main() -> int:
     """Print the table; 1 when there are differences."""
+    end_on_signals()
     given = _arguments()
     begun, code = monotonic(), _newest()
     invented = _told(_in_processes(given.seed, given.cases, given.jobs), given.most)

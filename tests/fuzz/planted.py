@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from graphql import GraphQLError
@@ -107,6 +108,7 @@ def numbered(result: ExecutionResult) -> None:
 
 
 def _moved(error: GraphQLError) -> GraphQLError:
+    assert error.path
     return GraphQLError(error.message, error.nodes, path=error.path[:-1], original_error=error.original_error)
 
 
@@ -118,8 +120,7 @@ def _objects(data: Any) -> Iterator[dict[str, Any]]:
 
 
 BUGS: Mapping[str, Callable[[Execute], Execute]] = {
-    **{alter.__name__: lambda inner, alter=alter: Altered(inner, alter) for alter in (swapped, turned, kept, silent)},
-    **{alter.__name__: lambda inner, alter=alter: Altered(inner, alter) for alter in (rootless, numbered)},
+    **{alter.__name__: partial(Altered, alter=alter) for alter in (swapped, turned, kept, silent, rootless, numbered)},
     "twice": Twice,
     "crossing": Crossing,
     "frozen": Frozen,

@@ -1,6 +1,6 @@
 """The gateway's own schema, played over the sandbox: demo people with other grants, products that fail."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from random import Random
@@ -49,7 +49,7 @@ class Real:
     def __init__(
         self, assembly: Assembly, sandbox: Sandbox, people: Mapping[str, Viewer], ids: Mapping[str, list[str]]
     ) -> None:
-        self._services = replace(assembly.services, usage=Noted())
+        self._services: Any = assembly.services
         self._sandbox = sandbox
         self._people = people
         inner = schema._schema  # noqa: SLF001 - Strawberry's way to graphql-core's schema
@@ -58,7 +58,7 @@ class Real:
     async def play(self, execute: Execute, request: Request, seed: int) -> Answer:
         chance, noted = Random(seed), Noted()
         viewer = granted(chance, HIDEABLE, self._people[chance.choice(PEOPLE)])
-        services: Any = replace(self._services, usage=noted)
+        services = replace(self._services, usage=noted)
         context = Witness(services, viewer, Errand(viewer, str(seed), monotonic() + SECONDS))
         self._sandbox.clear_faults()
         if chance.random() < FAULTS:
@@ -89,8 +89,12 @@ def samples(ids: Mapping[str, list[str]]) -> dict[str, Sample]:
     }
     for plural, known in ids.items():
         if known:
-            made[f"{plural.removesuffix('s')}.id"] = lambda chance, known=known: chance.choice(known)
+            made[f"{plural.removesuffix('s')}.id"] = _one_of(known)
     return made
+
+
+def _one_of(known: Sequence[str]) -> Sample:
+    return lambda chance: chance.choice(known)
 
 
 @asynccontextmanager
@@ -105,7 +109,9 @@ async def _known(assembly: Assembly, viewer: Viewer) -> dict[str, list[str]]:
     """Global ids of records that the owner sees."""
     context = Context(assembly.services, viewer, Errand(viewer, "ids", monotonic() + SECONDS))
     asked = core(schema)(KNOWN, variables=None, operation_name=None, context=context, root=None, allowed=ALLOWED)
-    return known((await asked).data)
+    data = (await asked).data
+    assert data
+    return known(data)
 
 
 def known(data: Mapping[str, Any]) -> dict[str, list[str]]:

@@ -53,10 +53,10 @@ def _tidied(text: str) -> str:
     document = _parsed(text := BLANK.sub("", BLANK.sub("", text if '"' in text else " ".join(text.split()))))
     for one in document.definitions if document else ():
         if isinstance(one, FragmentDefinitionNode) and not re.search(rf"\.\.\.\s*{one.name.value}\b", text):
-            return _tidied(text[: one.loc.start] + text[one.loc.end :])
+            return _tidied(_without(one, text))
         for variable in getattr(one, "variable_definitions", None) or ():
             if len(re.findall(rf"\${variable.variable.name.value}\b", text)) == 1:
-                return _tidied(text[: variable.loc.start] + text[variable.loc.end :])
+                return _tidied(_without(variable, text))
     return text
 
 
@@ -66,18 +66,29 @@ def _cuts(node: Node, text: str) -> Iterator[tuple[int, int, str]]:
     Each is left out; selections are put in the place of what is around them; one stands for all beside it.
     """
     if isinstance(node, SelectionSetNode):
-        yield from ((node.loc.start, node.loc.end, f"{{ {_text(one, text)} }}") for one in node.selections)
+        yield from ((*_ends(node), f"{{ {_text(one, text)} }}") for one in node.selections)
     for key in node.keys:
         value = getattr(node, key, None)
         for one in value if isinstance(value, list | tuple) else ():
-            yield one.loc.start, one.loc.end, ""
+            yield *_ends(one), ""
             inner = getattr(one, "selection_set", None)
             if inner and isinstance(node, SelectionSetNode):
-                yield one.loc.start, one.loc.end, text[inner.loc.start + 1 : inner.loc.end - 1]
+                yield *_ends(one), _text(inner, text)[1:-1]
             yield from _cuts(one, text)
         if isinstance(value, Node) and not isinstance(value, NameNode):
             yield from _cuts(value, text)
 
 
 def _text(node: Node, text: str) -> str:
-    return text[node.loc.start : node.loc.end]
+    start, end = _ends(node)
+    return text[start:end]
+
+
+def _without(node: Node, text: str) -> str:
+    start, end = _ends(node)
+    return text[:start] + text[end:]
+
+
+def _ends(node: Node) -> tuple[int, int]:
+    assert node.loc
+    return node.loc.start, node.loc.end

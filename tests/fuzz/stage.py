@@ -1,7 +1,7 @@
 """Where a case is played: the synthetic schema with a world behind it."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from random import Random
@@ -38,13 +38,17 @@ class Request:
     variables: dict[str, Any] | None = None
 
 
-class Stage(Protocol):
+class Stage(Hashable, Protocol):
     """A schema and what its resolvers find behind it."""
 
     grammar: Grammar
-    schema: strawberry.Schema
-    nullable: strawberry.Schema
-    """The schema with output types that are all nullable."""
+
+    @property
+    def schema(self) -> strawberry.Schema: ...
+
+    @property
+    def nullable(self) -> strawberry.Schema:
+        """The schema with output types that are all nullable."""
 
     async def play(self, execute: Execute, request: Request, seed: int) -> Answer:
         """Execute a request in the circumstances of a seed."""

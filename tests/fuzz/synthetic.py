@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Annotated, Any, NewType
+from typing import Annotated, Any, NewType, TypeVar
 
 import strawberry
 from graphql import GraphQLError
@@ -16,6 +16,7 @@ from tests.fuzz.world import Later, Record
 
 Code = NewType("Code", str)
 Anything = NewType("Anything", object)
+T = TypeVar("T")
 
 
 class Told:
@@ -26,12 +27,14 @@ class Told:
         return getattr(record, "kind", None) == cls.__name__
 
 
-def told(record: Any, name: str, **arguments: Any) -> Any:
-    return record.world.told(record, name, arguments)
+def told(record: Any, name: str, /, **arguments: Any) -> T:  # type: ignore[type-var]  # only the field knows its type
+    """Of the type that the field is declared to have, and wrong at times."""
+    answer: T = record.world.told(record, name, arguments)
+    return answer
 
 
-def later(record: Any, name: str, **arguments: Any) -> Awaitable[Any]:
-    answer: Awaitable[Any] = record.world.later(record, name, arguments)
+def later(record: Any, name: str, /, **arguments: Any) -> Awaitable[T]:
+    answer: Awaitable[T] = record.world.later(record, name, arguments)
     return answer
 
 

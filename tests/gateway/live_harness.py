@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,12 +13,15 @@ import strawberry
 import uvicorn
 from starlette.applications import Starlette
 from strawberry.types import Info
+from strawberry.types.field import StrawberryField
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
+from gateway.http.listening import listening
 from gateway.live.routes import live_on
 from gateway.plans import Plans
-from gateway.serving import configured, listening
+from gateway.serving import configured
 from gateway.settings import Http, Live
 from resolvers.context import Context
 from schema import Schema
@@ -29,7 +32,7 @@ from services.storage.engine import Database
 from tests.declared import undeclared
 from tests.harness import Gateway
 
-PROTOCOL = "graphql-transport-ws"
+PROTOCOL = Subprotocol("graphql-transport-ws")
 PATIENCE = 10.0
 ADMINISTRATORS_ONLY = "migration.view"
 DECLARED = {
@@ -70,6 +73,10 @@ class Mutation:
         return word.upper()
 
 
+def for_administrators(resolver: Callable[..., AsyncIterator[Seen]]) -> StrawberryField:
+    return strawberry.subscription(resolver, directives=[Permission(requires=ADMINISTRATORS_ONLY)])
+
+
 def schema_on(events: Events, left: list[str]) -> Schema:
     """Live operations that hear of `events`, and note the topics they have let go of."""
 
@@ -88,7 +95,7 @@ def schema_on(events: Events, left: list[str]) -> Schema:
             async for one in heard(topic):
                 yield one
 
-        @strawberry.subscription(directives=[Permission(requires=ADMINISTRATORS_ONLY)])
+        @for_administrators
         async def confidential(self, topic: str) -> AsyncIterator[Seen]:
             async for one in heard(topic):
                 yield one

@@ -94,4 +94,5 @@ def heads(gateway: Gateway) -> list[httpx.Headers]:
 async def home(gateway: Gateway) -> str:
     """The id of the demo's organization."""
     owners = await gateway.app.state.endpoint.services.credentials.owners()
-    return next(one.organization_id for one in owners if one.email == "owner@demo.example")
+    found: str = next(one.organization_id for one in owners if one.email == "owner@demo.example")
+    return found

@@ -89,12 +89,14 @@ async def test_the_commands_prove_export_and_prune(trail: Trail, tmp_path: Path)
             command, "audit", *arguments, **trail.environment, GATEWAY_AUDIT__KEEP_DAYS="365"
         )
 
-    all_of_it, old, head = str(tmp_path / "all.jsonl"), str(tmp_path / "old.jsonl"), trail.hashes()[7]
+    all_of_it, old = str(tmp_path / "all.jsonl"), str(tmp_path / "old.jsonl")
+    printed = re.search(r"head (\S+)", (await audit("verify")).stdout)
+    assert printed
     exported = await audit("export", all_of_it)
     assert (exported.returncode, f"7 facts in {all_of_it}, SHA-256" in exported.stdout) == (0, True)
     pruned = await audit("prune", "--before", "2021-01-01", "--export", old)
     assert (pruned.returncode, "removed up to 3:" in pruned.stdout) == (0, True), pruned.stderr
-    proved = await audit("verify", "--head", head)
+    proved = await audit("verify", "--head", printed[1])
     assert (proved.returncode, "5 events proved" in proved.stdout) == (0, True), proved.stdout + proved.stderr
     trail.tamper("old5")
     broken = await audit("verify")
@@ -108,10 +110,22 @@ async def test_what_is_proved_is_told_with_its_head(trail: Trail) -> None:
     assert f"6 events proved · head 7:{head}" in "\n".join(verdict.lines)
 
 
-async def test_a_head_that_is_nowhere_is_told(trail: Trail) -> None:
-    verdict = await trail.verify("0" * 64)
+@pytest.mark.parametrize("form", ["{sequence}:{hash}", "{hash}"])
+@pytest.mark.parametrize("sequence", [2, 7])
+async def test_a_head_is_known_again_as_it_was_printed_and_by_its_hash(trail: Trail, form: str, sequence: int) -> None:
+    verdict = await trail.verify(form.format(sequence=sequence, hash=trail.hashes()[sequence]))
+    assert verdict.holds, verdict.lines
+
+
+@pytest.mark.parametrize("noted", [f"7:{'0' * 64}", "0" * 64, "7:", "7"])
+async def test_a_head_that_is_nowhere_is_told(trail: Trail, noted: str) -> None:
+    verdict = await trail.verify(noted)
     assert not verdict.holds
-    assert "CUT" in verdict.lines[-1]
+    assert f"CUT: no link is {noted}" in verdict.lines[-1]
+
+
+async def test_a_head_with_the_number_of_another_link_is_told(trail: Trail) -> None:
+    assert not (await trail.verify(f"6:{trail.hashes()[7]}")).holds
 
 
 async def test_a_broken_chain_says_nothing_of_its_end(trail: Trail) -> None:

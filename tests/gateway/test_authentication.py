@@ -29,7 +29,8 @@ async def refusal(gateway: Gateway, authorization: str | None) -> str:
     (error,) = response.json()["errors"]
     assert "data" not in response.json()
     assert error["extensions"]["code"] == "UNAUTHENTICATED"
-    return error["extensions"]["reason"]
+    reason: str = error["extensions"]["reason"]
+    return reason
 
 
 async def test_a_valid_token_signs_its_person_in(gateway: Gateway) -> None:
@@ -75,7 +76,8 @@ async def test_a_token_from_the_future_is_refused(gateway: Gateway) -> None:
 def claims_of(gateway: Gateway) -> dict[str, Any]:
     """The claims of a good token."""
     _, body, _ = gateway.token("staff@demo.example").split(".")
-    return json.loads(base64.urlsafe_b64decode(body + "=="))
+    claims: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=="))
+    return claims
 
 
 @pytest.mark.parametrize(
@@ -135,6 +137,7 @@ async def test_a_token_signed_with_the_public_key_as_a_secret_is_refused(gateway
 
 async def test_a_token_of_a_stranger_with_the_right_key_id_is_refused(gateway: Gateway) -> None:
     kid = gateway.sandbox.keys.published()["keys"][0]["kid"]
+    assert isinstance(kid, str)
     token = forged(gateway, {"alg": "RS256", "kid": kid}, RSAKey.generate_key(2048))
     assert await refusal(gateway, f"Bearer {token}") == "BAD_SIGNATURE"
 
@@ -212,6 +215,7 @@ async def test_keys_that_are_known_go_on_while_the_provider_is_down(own_gateway:
 async def test_keys_withdrawn_while_the_provider_is_down_end_soon_after_it_is_back(
     own_gateway: Gateway,
 ) -> None:
+    assert own_gateway.settings.openid
     openid = own_gateway.settings.openid.model_copy(update={"keys_seconds": 2.0, "refetch_seconds": 0.1})
     settings = own_gateway.settings.model_copy(update={"openid": openid})
     async with running(settings, own_gateway.sandbox) as gateway:

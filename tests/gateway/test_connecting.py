@@ -104,7 +104,7 @@ async def test_a_user_who_was_not_migrated_works_under_his_own_access_once_conne
     await own_gateway.ask(email, query)
     assert {call.email for call in own_gateway.sandbox.calls(product="books")} == {OWNER}
     page = await connect(own_gateway, lambda consents: consents.begin_user(email, migrate=True), email)
-    assert "From now on this person works under his or her own access." in page.text
+    assert "From now on this person works under their own access." in page.text
     own_gateway.sandbox.clear_calls()
     answer = await own_gateway.ask(email, query)
     assert "errors" not in answer

@@ -15,7 +15,7 @@ GRAPHQL, JSON = "application/graphql-response+json", "application/json"
 
 
 def error(response: httpx.Response) -> dict[str, Any]:
-    errors = response.json()["errors"]
+    errors: list[dict[str, Any]] = response.json()["errors"]
     assert len(errors) == 1, errors
     return errors[0]
 

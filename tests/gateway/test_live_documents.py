@@ -36,7 +36,7 @@ PATIENCE = 10.0
 
 @dataclass
 class Watcher:
-    """Somebody who watches, and what he was told."""
+    """Somebody who watches, and what they were told."""
 
     events: asyncio.Queue[dict[str, Any]] = field(default_factory=asyncio.Queue)
     ended: list[dict[str, Any]] = field(default_factory=list)
@@ -217,7 +217,7 @@ async def test_permission_is_decided_when_something_happens(scene: Scene) -> Non
 async def test_one_who_sees_assigned_customers_only_is_told_of_their_documents(scene: Scene) -> None:
     seen = await scene.gateway.ask("assigned", "{ invoices(first: 100) { nodes { number } } }")
     numbers = {node["number"] for node in seen["data"]["invoices"]["nodes"]}
-    his = next(body for body in scene.invoices() if body["invoice_number"] in numbers)
+    own = next(body for body in scene.invoices() if body["invoice_number"] in numbers)
     assigned = scene.assigned()
     foreign = next(body for body in scene.invoices() if body["customer_id"] not in assigned)
     async with scene.watching("assigned", ["INVOICES"]) as watcher:
@@ -227,10 +227,10 @@ async def test_one_who_sees_assigned_customers_only_is_told_of_their_documents(s
         scene.drop(foreign["invoice_id"])
         await scene.copy.refresh(scene.organization_id, "invoices", foreign["invoice_id"])
         assert await watcher.hears_nothing()
-        scene.touch(his)
+        scene.touch(own)
         await scene.pull()
         event = await watcher.next()
-        assert event["document"]["number"] == his["invoice_number"]
+        assert event["document"]["number"] == own["invoice_number"]
 
 
 async def test_of_many_changes_at_once_it_is_only_told_that_there_are(scene: Scene) -> None:

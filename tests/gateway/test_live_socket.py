@@ -5,7 +5,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
-from typing import Any
+from typing import Any, TypedDict
 
 import psycopg
 import pytest
@@ -16,11 +16,9 @@ from websockets.exceptions import InvalidStatus
 from gateway.live.socket import SPARE
 from gateway.settings import Http, Live
 from tests.gateway.live_harness import ADMINISTRATORS_ONLY, PROTOCOL, SEEN, Client, Server, served
-from tests.harness import Demo
+from tests.harness import Demo, Gateway
 
-LIMITS = Live(
-    sockets_per_user=3, operations_per_user=4, initialisation_seconds=0.5, pause_seconds=0.05, silence_seconds=0.1
-)
+LIMITS = Live(sockets_per_user=3, operations_per_user=4, pause_seconds=0.05, silence_seconds=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +41,8 @@ async def watching(client: Client, topic: str, key: str = "1", query: str = SEEN
 
 def code_of(message: dict[str, Any]) -> str:
     (error,) = message["payload"]
-    return error["extensions"]["code"]
+    code: str = error["extensions"]["code"]
+    return code
 
 
 async def test_a_live_operation_is_answered_event_by_event_and_completed(live: Server) -> None:
@@ -120,9 +119,13 @@ async def test_an_operation_that_fails_later_ends_with_a_coded_error_and_nothing
         assert "secret" not in json.dumps(message)
 
 
+class Handshake(TypedDict, total=False):
+    authorization: str
+
+
 async def test_the_token_may_stand_in_the_first_message_or_in_the_handshake(live: Server) -> None:
     token = live.token("staff")
-    ways: list[tuple[dict[str, str], dict[str, Any]]] = [
+    ways: list[tuple[Handshake, dict[str, Any]]] = [
         ({}, {"payload": {"authorization": f"Bearer {token}"}}),
         ({}, {"payload": {"Authorization": f"bearer {token}"}}),
         ({}, {"payload": {"token": token}}),
@@ -165,8 +168,8 @@ async def test_a_ping_is_answered_at_any_time(live: Server) -> None:
         assert await client.hear() == {"type": "pong"}
 
 
-async def test_who_says_nothing_is_not_waited_for(live: Server) -> None:
-    async with live.connected() as client:
+async def test_who_says_nothing_is_not_waited_for(gateway: Gateway) -> None:
+    async with served(gateway, Live(initialisation_seconds=0.5)) as live, live.connected() as client:
         await client.say("ping")
         assert await client.closed() == (4408, "Connection initialisation timeout")
 

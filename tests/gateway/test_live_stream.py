@@ -52,7 +52,8 @@ async def events(response: httpx.Response) -> AsyncIterator[tuple[str, Any]]:
 
 def code_of(body: dict[str, Any]) -> str:
     (error,) = body["errors"]
-    return error["extensions"]["code"]
+    code: str = error["extensions"]["code"]
+    return code
 
 
 @pytest.mark.parametrize("by_get", [False, True], ids=["POST", "GET"])

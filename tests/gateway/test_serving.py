@@ -2,12 +2,13 @@
 
 import os
 import re
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import httpx
 import psutil
 import psycopg
 import pytest
+from sqlalchemy import URL, make_url
 from starlette.applications import Starlette
 
 from gateway.serving import configured
@@ -71,7 +73,8 @@ def token(data: Path, person: str) -> str:
 
 def asked(address: str, signed: str, query: str) -> dict[str, Any]:
     response = httpx.post(f"{address}/graphql", json={"query": query}, headers={"Authorization": f"Bearer {signed}"})
-    return response.json()
+    answer: dict[str, Any] = response.json()
+    return answer
 
 
 def left_over(data: Path) -> list[str]:
@@ -123,6 +126,53 @@ def test_a_database_of_a_later_version_is_left_alone_in_words(own_gateway: Gatew
     assert process.returncode == 1
     assert "upgraded by a later version of the gateway" in said
     assert "Traceback" not in said
+
+
+STATES: Mapping[str, Sequence[str]] = {
+    "behind": ("UPDATE alembic_version SET version_num = '0011'", "GRANT SELECT ON alembic_version TO {role}"),
+    "not granted": (),
+    "empty": ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public", "GRANT USAGE ON SCHEMA public TO {role}"),
+    "closed": ("DROP SCHEMA public CASCADE", "CREATE SCHEMA public"),
+}
+"""How a database can be that its owner has not upgraded for the role that serves."""
+
+
+@contextmanager
+def serving_role(url: URL, statements: Sequence[str]) -> Iterator[URL]:
+    """The database as a role without any rights sees it, after these statements of its owner."""
+    role = f"serving_{secrets.token_hex(4)}"
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as owner:
+        for statement in (f"CREATE ROLE {role} LOGIN PASSWORD '{role}'", *statements):
+            owner.execute(statement.format(role=role).encode())
+        try:
+            yield url.set(username=role, password=role)
+        finally:
+            owner.execute(f"DROP OWNED BY {role}".encode())
+            owner.execute(f"DROP ROLE {role}".encode())
+
+
+@pytest.mark.parametrize(
+    ("command", "state"),
+    [
+        ("serve", "behind"),
+        ("serve", "closed"),
+        ("worker", "empty"),
+        ("worker", "not granted"),
+        ("doctor", "behind"),
+        ("doctor", "empty"),
+    ],
+)
+def test_a_role_that_may_not_upgrade_says_who_has_to(own_gateway: Gateway, command: str, state: str) -> None:
+    environment = own_gateway.environment() | {"GATEWAY_PORT": "0"}
+    with serving_role(make_url(environment["GATEWAY_DATABASE_URL"]), STATES[state]) as url:
+        environment["GATEWAY_DATABASE_URL"] = url.render_as_string(hide_password=False)
+        process = started(command, **environment)
+        said, _ = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "schema is not up to date, and this role may not upgrade it" in said
+    assert f"python -m gateway upgrade --grant-to {url.username}\n" in said
+    assert "Check DATABASE_URL" not in said
+    assert len(said.splitlines()) == (3 if command == "doctor" else 1), said
 
 
 def test_a_database_that_does_not_answer_is_named_in_words(room: Path) -> None:

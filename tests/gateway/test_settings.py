@@ -1,7 +1,7 @@
 import base64
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import typer
@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from gateway.commands.configuration import names, reference
 from gateway.commands.console import read_settings
 from gateway.settings import Copied, Records, Settings
+from gateway.welcome import welcome
 from services.records.sources import SOURCES
 
 KEY = base64.b64encode(b"k" * 32).decode()
@@ -34,6 +35,24 @@ def given(environment: pytest.MonkeyPatch, values: dict[str, str]) -> Settings:
     for name, value in values.items():
         environment.setenv(name, value)
     return Settings()
+
+
+@pytest.mark.parametrize(
+    ("values", "page", "kept"),
+    [
+        ({}, True, "Data are kept in var/."),
+        ({"GATEWAY_HTTP__GRAPHIQL": "false"}, False, "Data are kept in var/."),
+        ({"DATABASE_URL": REAL["DATABASE_URL"]}, True, "Data are kept in the database, the sandbox's in var/."),
+        (REAL, False, "Data are kept in the database."),
+        (REAL | {"GATEWAY_HTTP__GRAPHIQL": "true"}, True, "Data are kept in the database."),
+        (REAL | {"DATABASE_URL": "", "GATEWAY_ZOHO__ORIGIN": "http://127.0.0.1:9000"}, False, "Data are kept in var/."),
+    ],
+)
+def test_serve_says_only_what_is_so(
+    environment: pytest.MonkeyPatch, values: dict[str, str], page: bool, kept: str
+) -> None:
+    said = welcome(given(environment, {name: value for name, value in values.items() if value}), "http://[::1]:8000")
+    assert ("in a browser" in said, kept in said) == (page, True), said
 
 
 def test_without_any_setting_the_demo_runs(environment: pytest.MonkeyPatch) -> None:
@@ -65,8 +84,9 @@ def test_secrets_do_not_show(environment: pytest.MonkeyPatch) -> None:
 
 
 def test_settings_do_not_change_while_the_gateway_runs(environment: pytest.MonkeyPatch) -> None:
+    settings: Any = given(environment, {})
     with pytest.raises(ValidationError):
-        given(environment, {}).port = 1
+        settings.port = 1
 
 
 @pytest.mark.parametrize("missing", ["GATEWAY_SEALING_KEYS", "DATABASE_URL", "GATEWAY_OPENID__ISSUERS"])

@@ -7,6 +7,7 @@ import time
 from collections import defaultdict
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psycopg
@@ -151,7 +152,7 @@ async def test_log_lines_are_json_with_request_trace_and_viewer_and_nothing_secr
         signed = gateway.token("staff@demo.example")
         found = await gateway.ask("staff", INVOICES)
         record = found["data"]["invoices"]["nodes"][0]["id"]
-        body = {"query": MAIL, "variables": {"id": record, "input": canaries, "key": "a-key-of-a-test"}}
+        body: dict[str, Any] = {"query": MAIL, "variables": {"id": record, "input": canaries, "key": "a-key-of-a-test"}}
         mailed = await gateway.post("staff", body, traceparent=PARENT, **{"X-Request-Id": "request-of-a-test"})
         own_gateway.lose_table("outcomes")
         body["variables"]["key"] = "another-key-of-a-test"

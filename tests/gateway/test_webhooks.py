@@ -41,7 +41,8 @@ class Scene:
 
     @property
     def webhooks(self) -> Webhooks:
-        return self.gateway.app.state.webhooks
+        webhooks: Webhooks = self.gateway.app.state.webhooks
+        return webhooks
 
     @property
     def jobs(self) -> Jobs:

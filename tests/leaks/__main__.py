@@ -13,6 +13,7 @@ from time import monotonic, process_time
 from typing import Any
 
 from services.storage.embedded import Embedded
+from tests.ending import end_on_signals
 from tests.leaks.planted import PLANTED
 from tests.leaks.run import Findings, Run
 from tests.leaks.stage import furnish, stage
@@ -22,6 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 def main() -> int:
     """Print the table; 0 when nothing was found, or with `--planted` when everything was."""
+    end_on_signals()
     given = _arguments()
     embedded = Embedded(ROOT / "var" / "leaks" / "postgres", durable=False)
     with embedded.running():

@@ -174,7 +174,8 @@ class Model:
     def _found(self, of: Any, name: str, arguments: Mapping[str, Any]) -> Any:
         if not of:
             return self._root(name, arguments)
-        return (_OF.get(of[0], Model._of_document))(self, *of, name, arguments)
+        told: Callable[..., Any] = _OF.get(of[0], Model._of_document)
+        return told(self, *of, name, arguments)
 
     def _root(self, name: str, arguments: Mapping[str, Any]) -> Any:
         if name in ONE:

@@ -1,4 +1,4 @@
-"""Operations at random: a store of documents that everybody asks with variables of his own."""
+"""Operations at random: a store of documents that everybody asks with variables of their own."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence

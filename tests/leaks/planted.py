@@ -16,6 +16,7 @@ from services.identity import Identity
 from services.policy import Viewer
 from services.records import answers, full, parties
 from services.records.memory import Memory
+from services.records.readers import withheld
 from services.records.recalled import Access
 from services.upstream import client
 from services.upstream.flights import Flights, Read
@@ -102,7 +103,7 @@ def _unscoped(viewer: Viewer) -> Viewer:
 
 def full_records_of_restricted_viewers() -> AbstractContextManager[Any]:
     """What one is told from whom the product hides fields is stored for all."""
-    return patch.object(full, "tells_all", lambda viewer, module: not full.withheld(viewer, module))
+    return patch.object(full, "tells_all", lambda viewer, module: not withheld(viewer, module))
 
 
 @contextmanager
@@ -119,7 +120,7 @@ def loaders_shared_between_requests() -> Iterator[None]:
 
 @contextmanager
 def viewers_never_seen_anew() -> Iterator[None]:
-    """Once seen, somebody keeps his grants."""
+    """Once seen, somebody keeps their grants."""
     known: dict[str, Viewer] = {}
     seen = Identity.viewer
 
@@ -133,7 +134,7 @@ def viewers_never_seen_anew() -> Iterator[None]:
 
 
 def watchers_never_seen_anew() -> AbstractContextManager[Any]:
-    """Whoever watches is told as the one he was at first."""
+    """Whoever watches is told as the one they were at first."""
 
     async def viewer(self: Any, *_requires: Any) -> Viewer:
         seen: Viewer = self.viewer

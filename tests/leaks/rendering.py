@@ -64,7 +64,7 @@ class _Speaker:
 def _document(speak: _Speaker, module: str, record: str, full: bool) -> Body:
     one = facts.RECORDS[module][record]
     name, party = SINGULAR[module], "vendor" if module == "purchaseOrders" else "customer"
-    body = {
+    body: Body = {
         f"{name}_id": record,
         f"{name}_number": speak.text("number"),
         "reference_number": speak.text("referenceNumber"),

@@ -31,7 +31,7 @@ DOCUMENTS = 60
 ANYTHING = 20
 """And so many over the whole schema."""
 EXPECTED = frozenset({"FORBIDDEN", "NOT_FOUND", "BAD_USER_INPUT"})
-"""Errors of who asks for what he may not see."""
+"""Errors of who asks for what they may not see."""
 _CURSOR = re.compile(r'"(?:cursor|endCursor)":"([\w-]+)"')
 
 
@@ -141,7 +141,7 @@ class Run:
                 found.leaks.append(Leak(key, canary, query, case))
 
     def _count(self, operation: Operation, answer: Mapping[str, Any]) -> None:
-        """Errors are those of who asks for what he may not see; of what is asked at random, any that is declared."""
+        """Errors are those of who asks for what they may not see; of what is asked at random, any that is declared."""
         errors = answer.get("errors", ())
         for error in errors:
             code = error["extensions"]["code"]

@@ -69,7 +69,7 @@ class Stage:
         return "".join(told[:-1]), told[-1]
 
     async def write(self, person: Person, *, elsewhere: bool) -> None:
-        """Put somebody into the tables as he is: by this process, or by another one and until this one has heard."""
+        """Put somebody into the tables as they are: by this process, or by another one and until this one has heard."""
         organization = self.organizations[person.company]
         if not elsewhere:
             async with self.services.identity._database.session() as session:  # noqa: SLF001  # its own process
@@ -96,7 +96,7 @@ async def stage(url: str, chance: Random, *, plans: bool = True) -> AsyncIterato
 
 
 async def furnish(url: str) -> None:
-    """Put everybody with the connections that he may have into an empty database, and read the owners' copies."""
+    """Put everybody with the connections that they may have into an empty database, and read the owners' copies."""
     async with _opened(url, Random(0), Execution()) as made:
         directory, credentials = made.services.directory, made.services.credentials
         for company, center in DATA_CENTERS.items():

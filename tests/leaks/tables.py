@@ -22,7 +22,7 @@ def address(key: str) -> str:
 
 
 async def written(session: AsyncSession, organization_id: str, person: Person) -> None:
-    """All rows that decide about a person, as he is."""
+    """All rows that decide about a person, as they are."""
     for row in (_profile(person), *_roles(person), _member(person), *_seats(person)):
         row.organization_id = organization_id
         await session.merge(row)

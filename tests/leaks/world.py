@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import TypedDict
 
 from tests.leaks import facts
 from tests.leaks.canaries import ANY, Canary
@@ -55,7 +56,7 @@ class Person:
     seat: Shown | None = None
 
     def access(self, product: str) -> str | None:
-        """Under whose access he works in a product."""
+        """Under whose access they work in a product."""
         if product == CRM:
             return self.key if CRM in self.connected else self.owner
         if self.migrated and product in self.connected:
@@ -66,7 +67,7 @@ class Person:
         return self.owner if uses and not self.migrated and self.seat is None else None
 
     def shown(self, product: str) -> Shown:
-        """What his access to a product shows."""
+        """What their access to a product shows."""
         access = self.access(product)
         if access is None:
             return {}
@@ -77,7 +78,7 @@ class Person:
         return everything(product)
 
     def scoped(self, product: str) -> bool:
-        """Whether the product shows him the records of some customers only."""
+        """Whether the product shows them the records of some customers only."""
         return product == BOOKS and self.assigned_only and self.access(BOOKS) == self.key
 
     def sees(self, module: str, field: str) -> bool:
@@ -88,20 +89,20 @@ class Person:
 
     @property
     def sees_all(self) -> bool:
-        """Whether nothing of his company is hidden from him."""
+        """Whether nothing of their company is hidden from them."""
         finance = (BOOKS, BILLING)
         whole = all(self.shown(one) == everything(one) and not self.scoped(one) for one in finance)
         return whole and all(self.profile.get(module) == frozenset() for one in MODULES for module in MODULES[one])
 
     def told(self, module: str) -> str:
-        """How much of a module a product tells him under his own access."""
+        """How much of a module a product tells them under their own access."""
         product, name = ORIGIN[module]
         if product == BOOKS and self.assigned_only:
             return "s"
         return "r" if self.roles.get(product, {}).get(name) else "a"
 
     def may_see(self, canary: Canary) -> bool:
-        """Whether he may be shown it: what he was told himself, or what the copy may tell who sees all."""
+        """Whether they may be shown it: what they were told, or what the copy may tell who sees all."""
         product, module = ORIGIN[canary.module]
         fields = SAME.get(canary.field, (canary.field,)) if module == "subscriptions" else (canary.field,)
         if canary.company != self.company or not any(self.sees(module, field) for field in fields):
@@ -118,7 +119,7 @@ def _shows(shown: Shown, module: str, field: str) -> bool:
 
 
 class World:
-    """Everybody as he is, as he was, and as he is about to be."""
+    """Everybody as they are, as they were, and as they are about to be."""
 
     def __init__(self, people: Iterable[Person]) -> None:
         self._history = {person.key: [person] for person in people}
@@ -130,15 +131,15 @@ class World:
         return tuple(self._history)
 
     def person(self, key: str) -> Person:
-        """As he is now, or is about to be."""
+        """As they are now, or are about to be."""
         return self._history[key][-1]
 
     def since(self, key: str) -> int:
-        """The moment of him from which on he may be seen as he was."""
+        """The moment from which on they may be seen as they were."""
         return self._in_force[key]
 
     def states(self, key: str, since: int) -> Sequence[Person]:
-        """As he was, one after another, from a moment on."""
+        """As they were, one after another, from a moment on."""
         return self._history[key][since:]
 
     def change(self, person: Person) -> None:
@@ -151,7 +152,7 @@ class World:
 
 
 def beginning() -> list[Person]:
-    """Everybody as he is at first."""
+    """Everybody as they are at first."""
     return [_person(*key.split("_")) for key in facts.KEYS]
 
 
@@ -166,7 +167,17 @@ def _person(company: str, local: str) -> Person:
     return replace(person, **_DIFFERENCES[local])
 
 
-_DIFFERENCES: Mapping[str, Mapping[str, object]] = {
+class Difference(TypedDict, total=False):
+    """What is otherwise than with most."""
+
+    connected: frozenset[str]
+    migrated: bool
+    assigned_only: bool
+    roles: Mapping[str, Shown]
+    seat: Shown
+
+
+_DIFFERENCES: Mapping[str, Difference] = {
     "owner": {"connected": frozenset({BOOKS, BILLING, CRM})},
     "staff": {"connected": frozenset({BOOKS, BILLING, CRM})},
     "scoped": {"connected": frozenset({BOOKS}), "assigned_only": True},
@@ -195,7 +206,7 @@ def at_random(person: Person, chance: Random) -> Person:
 
 
 def told_otherwise(person: Person, chance: Random) -> Person:
-    """The same person with another role in the products, which then tell him more or less."""
+    """The same person with another role in the products, which then tell more or less."""
     if chance.random() < 0.4:
         return replace(person, assigned_only=not person.assigned_only)
     return replace(person, roles={product: _some(chance, MODULES[product]) for product in (BOOKS, BILLING)})

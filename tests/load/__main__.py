@@ -20,7 +20,7 @@ from tests.load.scene import Scene, scene
 from tests.load.verdict import BUDGET, Judge, Verdict, changes
 
 SCOPED = Person("assigned", "assigned")
-"""Always answered by the products under his own access: asks at the pace of a person."""
+"""Always answered by the products under their own access: asks at the pace of a person."""
 PACE = 8.0
 REQUESTS_A_SECOND, SLOWEST_MS = 200, 300
 

@@ -42,7 +42,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Crowd:
-    """Everybody, signed in; `pauses`: about how many seconds each lets pass before he asks again."""
+    """Everybody, signed in; `pauses`: about how many seconds each lets pass before asking again."""
 
     port: int
     people: Sequence[Person]

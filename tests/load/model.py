@@ -32,7 +32,7 @@ class Records:
         return [body for body in found if self.shows(role, module, body)]
 
     def shows(self, role: Role, module: str, body: Body) -> bool:
-        """Whether a document is one of somebody's, if he sees those of his customers only."""
+        """Whether one of the role sees a document: some see those of assigned customers only."""
         return not role.assigned_only or body[f"{KINDS[module].party}_id"] in self.assigned
 
     def one(self, module: str, record: str) -> Body:
@@ -151,7 +151,7 @@ def selection(fields: Mapping[str, tuple[str, Value]]) -> str:
 
 
 def document(role: Role, module: str, body: Body, fields: Mapping[str, tuple[str, Value]]) -> dict[str, Any]:
-    """A document as one of the role is told it; what is hidden from him is null."""
+    """A document as one of the role is told it; what is hidden is null."""
     told = {name: None if (module, name) in role.hidden else value(body) for name, (_, value) in fields.items()}
     return {"id": body[KINDS[module].id_key], **told}
 

@@ -14,7 +14,7 @@ NOBODY = frozenset[tuple[str, str]]()
 class Role:
     """What a person is in the CRM and in the products, and what follows from it: the model's side of the rules.
 
-    `missing`: what keeps a module from him, by product, as errors name it; `hidden`: fields that are null for him.
+    `missing`: what keeps a module from them, by product, as errors name it; `hidden`: fields that are null.
     """
 
     profile: str = "Standard"

@@ -1,8 +1,6 @@
 """All that runs: PostgreSQL, the products on a port of their own with their budgets on, the gateway's database."""
 
 import asyncio
-import signal
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from services.storage.embedded import Embedded
 from tests.bench.ours import HOURS, Stage, environment_of, settings_on
 from tests.bench.processes import free_port, python, running
 from tests.chaos.scene import Worker
+from tests.ending import end_on_signals
 from tests.harness import PLENTY
 from tests.load.model import Records
 from tests.load.people import ROLES, Person, Role
@@ -69,7 +68,7 @@ def scene(people: Sequence[Person], *products: object, **environment: str) -> It
 
     `environment`: more of theirs; without it messages are kept as files.
     """
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started ends with it
+    end_on_signals()
     with ExitStack() as stack:
         directory = Path(stack.enter_context(TemporaryDirectory(prefix="load-", ignore_cleanup_errors=True)))
         embedded = stack.enter_context(Embedded(directory / "postgres").running())
@@ -160,7 +159,7 @@ async def _connect(
 
 
 async def _place(directory: Directory, organization_id: str, people: Sequence[Person]) -> None:
-    """Everybody in the way that his role works."""
+    """Everybody in the way that their role works."""
     await directory.sync(organization_id)
     own = [one.email for one in people if ROLES[one.role].connected and ROLES[one.role].migrated]
     await directory.migrate(organization_id, own)

@@ -173,7 +173,7 @@ class Office:
         """All records of the kind as the product has them."""
         query = select(Record.body).where(Record.organization_id == DEMO, Record.kind == case.store)
         with self.gateway.sandbox.store.session() as session:
-            return list(session.exec(query))
+            return [dict(body) for body in session.exec(query)]
 
     def stored(self, case: Case, global_id: str) -> dict[str, Any]:
         """The record as the product has it."""

@@ -46,7 +46,7 @@ WITHHELD: Mapping[str, Mapping[str, Sequence[str]]] = {
 }
 """What is withheld from whom, and by which rules."""
 OWN = {"owner", "staff", "assigned", "readonly", "billing"}
-"""Who works under his own access; the others work under the owner's."""
+"""Who works under their own access; the others work under the owner's."""
 
 
 def of_customers(sandbox: Sandbox, kind: str, customers: set[str], company: str = "demo") -> set[str]:

@@ -1,4 +1,4 @@
-"""Documents mailed from the user's own address: by the product under his token, or over SMTP."""
+"""Documents mailed from the user's own address: by the product under their token, or over SMTP."""
 
 import asyncio
 import email.policy
@@ -137,7 +137,12 @@ async def test_an_integration_users_mail_goes_over_smtp_from_his_crm_address(
 ) -> None:
     office = posting
     record = await office.made("owner", case)
-    given = {"to": TO, "cc": ["cc@customer.example"], "bcc": ["bcc@customer.example"], "body": "<p>A &amp; B</p>"}
+    given: dict[str, Any] = {
+        "to": TO,
+        "cc": ["cc@customer.example"],
+        "bcc": ["bcc@customer.example"],
+        "body": "<p>A &amp; B</p>",
+    }
     payload = await mailed(office, "sales", case, record, subject="Grüße", **given)
     assert (payload["outcome"], status(office, case, record)) == ("APPLIED", SENT[case.name])
     (message,) = post.taken

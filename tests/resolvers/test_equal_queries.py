@@ -13,7 +13,7 @@ QUERY = """{
 }"""
 READERS = ("owner", "staff", "assigned", "approver", "readonly", "sales", "estimator", "legacy")
 OF_THE_OWNER = {"owner", "sales", "estimator", "legacy"}
-"""Who works under the owner's access, and he himself."""
+"""Who works under the owner's access, and the owner."""
 
 
 def made(gateway: Gateway) -> list[Call]:

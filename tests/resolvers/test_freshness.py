@@ -67,7 +67,7 @@ async def test_who_sees_assigned_customers_only_is_answered_by_the_product(own_g
     assert answer["data"]["invoices"] != everything["invoices"]
     await called(own_gateway, "owner", f"query @fresh(within: 600) {{ {LINES} }}")
     _, again = await called(own_gateway, "assigned", f"query @fresh(within: 600) {{ {LINES} }}")
-    assert len(again) == 6, "what others have had looked up is not his to be given"
+    assert len(again) == 6, "what others have had looked up is not theirs to be given"
 
 
 async def test_hidden_fields_stay_hidden_in_an_answer_from_the_copy(own_gateway: Gateway) -> None:

@@ -1,4 +1,4 @@
-"""What is hidden from a viewer is not told by what he can find with it."""
+"""What is hidden from a viewer is not told by what can be found with it."""
 
 import json
 import re

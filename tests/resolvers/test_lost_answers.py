@@ -30,7 +30,10 @@ NOT_APPLIED: list[dict[str, Any]] = [
     {"kind": "html", "status": 502},
     {"kind": "html", "status": 200},
 ]
-label = {"ids": lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else None}
+
+
+def label(fault: object) -> str | None:
+    return "-".join(map(str, fault.values())) if isinstance(fault, dict) else None
 
 
 async def grow_old(office: Office, key: str, by: timedelta = timedelta(minutes=6)) -> None:
@@ -103,7 +106,7 @@ async def test_a_lost_change_is_found_by_our_reference(office: Office, case: Cas
     assert calls == [("GET", 200), ("PUT", None), ("GET", 200)]
 
 
-@pytest.mark.parametrize("fault", APPLIED_BUT_SILENT, **label)
+@pytest.mark.parametrize("fault", APPLIED_BUT_SILENT, ids=label)
 async def test_an_answer_that_tells_nothing_is_looked_up(office: Office, fault: dict[str, Any]) -> None:
     before = office.count(INVOICE)
     await office.party()
@@ -168,7 +171,7 @@ async def test_what_cannot_be_looked_up_is_uncertain_until_it_can(office: Office
     assert office.count(case) == before + 1
 
 
-@pytest.mark.parametrize("fault", NOT_APPLIED, **label)
+@pytest.mark.parametrize("fault", NOT_APPLIED, ids=label)
 async def test_what_was_not_done_is_uncertain_first_and_refused_in_the_end(
     office: Office, fault: dict[str, Any]
 ) -> None:

@@ -24,7 +24,7 @@ DELETE = "mutation($id: ID!) { reportDelete(id: $id) { outcome deletedId auditEv
 
 async def system(gateway: Gateway, name: str) -> str:
     found = await data(gateway, "billing", "{ reports { id name } }")
-    return next(report["id"] for report in found["reports"] if report["name"] == name)
+    return next(str(report["id"]) for report in found["reports"] if report["name"] == name)
 
 
 async def create(gateway: Gateway, name: str, person: str = "billing", of: str = "MRR Movement", **more: Any) -> Any:
@@ -38,7 +38,12 @@ async def names(gateway: Gateway, person: str, folder: str) -> list[str]:
 
 
 async def test_a_report_is_kept_as_it_was_asked_for(own_gateway: Gateway) -> None:
-    asked = {"columns": ["period", "net"], "groupBy": "PLAN", "interval": "QUARTER", "period": "THIS_YEAR"}
+    asked: dict[str, Any] = {
+        "columns": ["period", "net"],
+        "groupBy": "PLAN",
+        "interval": "QUARTER",
+        "period": "THIS_YEAR",
+    }
     made = await create(own_gateway, " Net by plan ", filters={"currencies": ["EUR"]}, **asked)
     assert (made["outcome"], made["userErrors"]) == ("APPLIED", [])
     report = made["report"]

@@ -262,7 +262,7 @@ async def test_a_field_that_the_products_role_only_reads_is_refused_by_the_produ
 
 
 async def connect_restricted(office: Office) -> None:
-    """The sandbox's person with read-only fields connects; the gateway takes his role for an unlimited one."""
+    """The sandbox's person with read-only fields connects; the gateway takes that role for an unlimited one."""
     services, center, member = office.services, DATA_CENTERS["eu"], await office.member("restricted")
     consent = Consent(
         organization_id=member.organization_id,

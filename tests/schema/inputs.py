@@ -7,10 +7,10 @@ from graphql import (
     GraphQLEnumType,
     GraphQLInputObjectType,
     GraphQLInputType,
+    GraphQLList,
     GraphQLNamedType,
+    GraphQLNonNull,
     GraphQLScalarType,
-    get_nullable_type,
-    is_list_type,
     is_required_input_field,
 )
 
@@ -28,15 +28,16 @@ SCALARS: Mapping[str, Any] = {
 }
 
 
-def example(type_: GraphQLInputType | GraphQLNamedType | Any) -> Any:
+def example(type_: GraphQLInputType | GraphQLNamedType) -> Any:
     """A value of a type: of an object its required fields, or its first one."""
-    bare: Any = get_nullable_type(type_)
-    if is_list_type(bare):
+    bare = type_.of_type if isinstance(type_, GraphQLNonNull) else type_
+    if isinstance(bare, GraphQLList):
         return [example(bare.of_type)]
     if isinstance(bare, GraphQLEnumType):
         return next(iter(bare.values))
     if isinstance(bare, GraphQLScalarType):
         return SCALARS[bare.name]
+    assert isinstance(bare, GraphQLInputObjectType)
     required = {name: field for name, field in bare.fields.items() if is_required_input_field(field)}
     return {name: example(field.type) for name, field in (required or dict([*bare.fields.items()][:1])).items()}
 

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from graphql import FieldNode, OperationDefinitionNode, SelectionSetNode, parse
-from graphql.language.ast import EnumValueNode, ListValueNode
+from graphql.language.ast import EnumValueNode, ListValueNode, StringValueNode, ValueNode
 
 from gateway.commands.published import sdl
 from gateway.contract.permissions import permissions
@@ -99,10 +99,11 @@ class Walk:
         if coordinate in MERGED:
             return [f"{module}.view" for module in Module]
         if coordinate == "Query.customViews":
-            (module,) = (argument.value for argument in node.arguments)
+            (module,) = (argument.value for argument in node.arguments or ())
             assert isinstance(module, EnumValueNode)
             return [f"{Module[module.value]}.view"]
         if coordinate in NODES:
+            assert node.arguments
             return [_of_node(one) for one in _ids(node.arguments[0].value)]
         return []
 
@@ -112,8 +113,10 @@ class Walk:
         return Refusal(node.loc.start_token.column, coordinate, asked, missing)
 
 
-def _ids(value: Any) -> list[str]:
-    return [one.value for one in value.values] if isinstance(value, ListValueNode) else [value.value]
+def _ids(value: ValueNode) -> Iterator[str]:
+    for one in value.values if isinstance(value, ListValueNode) else (value,):
+        assert isinstance(one, StringValueNode)
+        yield one.value
 
 
 def _of_node(global_id: str) -> str:

@@ -7,7 +7,21 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from graphql import DocumentNode, Node, build_schema, parse, print_ast
+from graphql import (
+    DirectiveDefinitionNode,
+    DocumentNode,
+    FieldDefinitionNode,
+    InputObjectTypeDefinitionNode,
+    InputValueDefinitionNode,
+    InterfaceTypeDefinitionNode,
+    Node,
+    ObjectTypeDefinitionNode,
+    SchemaDefinitionNode,
+    TypeDefinitionNode,
+    build_schema,
+    parse,
+    print_ast,
+)
 
 import gateway
 import resolvers
@@ -17,6 +31,8 @@ from schema import schema
 from services.policy import ADMINISTRATION, PUBLIC, Permission
 
 CONTRACT = Path(__file__).with_name("contract.graphql")
+Definition = TypeDefinitionNode | DirectiveDefinitionNode
+Described = Definition | FieldDefinitionNode | InputValueDefinitionNode
 UNPUBLISHED: tuple[str, ...] = ()
 """What the contract names and the schema does not publish yet. It only ever shrinks."""
 
@@ -44,12 +60,12 @@ def coordinates(document: DocumentNode) -> dict[str, str]:
 
 
 def _of(node: Node) -> Iterator[tuple[str, str]]:
-    kind = node.kind.removesuffix("_definition")
-    if kind == "schema":
+    if isinstance(node, SchemaDefinitionNode):
         yield from ((f"schema.{root.operation.value}", print_ast(root.type)) for root in node.operation_types)
         return
-    name = f"@{node.name.value}" if kind == "directive" else node.name.value
-    yield name, kind
+    assert isinstance(node, Definition)
+    name = f"@{node.name.value}" if isinstance(node, DirectiveDefinitionNode) else node.name.value
+    yield name, node.kind.removesuffix("_definition")
     yield from ((f"{name} implements {print_ast(one)}", "") for one in _each(node, "interfaces"))
     yield from ((f"{name} on {place.value}", "") for place in _each(node, "locations"))
     yield from ((f"{name}.{value.name.value}", "") for value in _each(node, "values"))
@@ -86,11 +102,12 @@ def test_what_of_the_contract_is_not_published_yet_is_listed_here() -> None:
     assert {name for name in missing if not missing & (set(parents(name)) - {name})} == set(UNPUBLISHED)
 
 
-def described(document: DocumentNode) -> Iterator[tuple[str, Node]]:
+def described(document: DocumentNode) -> Iterator[tuple[str, Described]]:
     """Everything that a client reads a description of: types, directives, fields, input fields and arguments."""
     for node in document.definitions:
-        if node.kind == "schema_definition":
+        if isinstance(node, SchemaDefinitionNode):
             continue
+        assert isinstance(node, Definition)
         yield node.name.value, node
         for field in _each(node, "fields"):
             yield f"{node.name.value}.{field.name.value}", field
@@ -106,7 +123,7 @@ def test_every_type_field_and_argument_has_a_description() -> None:
 def permissions() -> Iterator[tuple[str, str, str]]:
     """(kind of type, coordinate, permission or "") of every field of an output or input type."""
     for node in published().definitions:
-        if node.kind.removesuffix("_definition") in ("object_type", "interface_type", "input_object_type"):
+        if isinstance(node, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode | InputObjectTypeDefinitionNode):
             for field in _each(node, "fields"):
                 yield node.kind.removesuffix("_definition"), f"{node.name.value}.{field.name.value}", _requires(field)
 
@@ -121,7 +138,7 @@ def test_every_field_and_input_field_says_the_permission_it_takes() -> None:
 
 
 def test_every_object_type_says_the_permission_it_takes() -> None:
-    objects = [node for node in published().definitions if node.kind == "object_type_definition"]
+    objects = [node for node in published().definitions if isinstance(node, ObjectTypeDefinitionNode)]
     assert [node.name.value for node in objects if not _requires(node)] == []
 
 

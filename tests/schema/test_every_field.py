@@ -35,7 +35,7 @@ class Company:
     gateway: Gateway
     people: Mapping[str, Viewer]
     ids: Mapping[str, Mapping[str, str]]
-    """For each person, a record that he can see of each list; the owner's where he sees none."""
+    """For each person, a record that they can see of each list; the owner's where they see none."""
 
     def roots(self, person: str) -> Iterator[Root]:
         """Every root field, with arguments."""

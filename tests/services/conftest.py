@@ -1,7 +1,7 @@
 """A database of its own for every worker, and companies in it for every test."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -91,19 +91,19 @@ class Company:
             session.add_all(rows)
 
     async def member(self, local: str, **values: Any) -> models.Member:
-        values = {"profile_id": "standard", "status": "active", "confirmed": True} | values
-        row = models.Member(
-            organization_id=self.id,
-            crm_user_id=values.pop("crm_user_id", local),
-            email=values.pop("email", f"{local}@{self.id}.example"),
-            name=local.title(),
-            **values,
-        )
+        usual: dict[str, Any] = {
+            "crm_user_id": local,
+            "email": f"{local}@{self.id}.example",
+            "profile_id": "standard",
+            "status": "active",
+            "confirmed": True,
+        }
+        row = models.Member(organization_id=self.id, name=local.title(), **usual | values)
         await self.add(row)
         return row
 
     async def product_user(self, local: str, product: Product = Product.BOOKS, **values: Any) -> models.Member:
-        """A migrated member with his own connection."""
+        """A migrated member with their own connection."""
         values = {"migrated_at": MIGRATED, "books_role": "staff", "books_status": "active"} | values
         row = await self.member(local, **values)
         await self.connect(local, product)
@@ -154,7 +154,7 @@ def seal() -> Seal:
 
 
 @pytest.fixture
-def found(database: Database, seal: Seal) -> Callable[..., Any]:
+def found(database: Database, seal: Seal) -> Callable[..., Awaitable[Company]]:
     """Founds companies with the default roles, a profile, and an owner who has connected all products."""
 
     async def company(on: Database = database, **values: Any) -> Company:
@@ -184,6 +184,6 @@ def found(database: Database, seal: Seal) -> Callable[..., Any]:
 
 
 @pytest.fixture
-async def company(found: Callable[..., Any]) -> Company:
+async def company(found: Callable[..., Awaitable[Company]]) -> Company:
     """A company whose owner has connected all products."""
     return await found()

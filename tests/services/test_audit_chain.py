@@ -145,7 +145,7 @@ async def test_what_was_recorded_before_the_chain_is_chained_by_the_upgrade(empt
     await database.upgrade("0011")
     company = await found(database)
     async with database.session() as session:
-        await session.exec(
+        await (await session.connection()).execute(
             text(
                 "INSERT INTO audit_events (id, organization_id, at, actor_id, actor_name, actor_email, action, outcome,"
                 " changes, user_errors, calls, request_id) SELECT 'e' || n, :o, timestamptz '2026-01-01' + n * interval"
@@ -278,15 +278,16 @@ async def test_a_role_without_ownership_cannot_tamper(company: Any, served: Data
     await record(company)
     with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):
         async with served.session() as session:
-            await session.exec(text(statement))
+            await (await session.connection()).execute(text(statement))
     assert (await proof(company)).broken is None
 
 
 async def test_a_table_of_a_serving_role_does_not_take_the_links(company: Any, served: Database) -> None:
     await record(company)
     async with served.session() as session:
-        await session.exec(text("CREATE TEMP TABLE audit_links (LIKE audit_links)"))
-        await session.exec(text(COPY).bindparams(o=company.id))
+        connection = await session.connection()
+        await connection.execute(text("CREATE TEMP TABLE audit_links (LIKE audit_links)"))
+        await connection.execute(text(COPY).bindparams(o=company.id))
     assert ((await proof(company)).broken, (await proof(company)).events) == (None, 2)
 
 

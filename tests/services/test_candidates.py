@@ -13,8 +13,16 @@ UNLICENSED: dict[str, Any] = {"books_status": None}
 
 
 def member(local: str, **values: Any) -> Member:
-    given = {"email": f"{local}@demo.example", "status": "active", "confirmed": True, "profile_id": "sales"}
-    given |= {"books_status": "active", "id": local, "name": local.title(), "crm_user_id": local}
+    given: dict[str, Any] = {
+        "email": f"{local}@demo.example",
+        "status": "active",
+        "confirmed": True,
+        "profile_id": "sales",
+        "books_status": "active",
+        "id": local,
+        "name": local.title(),
+        "crm_user_id": local,
+    }
     return Member(organization_id="demo", **given | values)
 
 

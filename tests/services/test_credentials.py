@@ -18,7 +18,8 @@ SOON = datetime(2026, 11, 15, 12, tzinfo=UTC)
 
 async def stored(company: Any, connection: Connection) -> models.Connection:
     async with company.database.session() as session:
-        return await session.get_one(models.Connection, connection.id)
+        row: models.Connection = await session.get_one(models.Connection, connection.id)
+        return row
 
 
 async def test_a_product_user_works_under_his_own_access(company: Any) -> None:

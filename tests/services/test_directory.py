@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlmodel import select
@@ -186,7 +185,7 @@ async def test_a_member_without_books_becomes_an_integration_user_and_ceases_to_
     integration: Integration,
 ) -> None:
     await integration.directory.sync(integration.id)
-    arguments: Any = (integration.id, "sales@demo.example", Product.BOOKS)
+    arguments = (integration.id, "sales@demo.example", Product.BOOKS)
     await integration.directory.grant(*arguments, CapabilitySet.ESTIMATES_ONLY)
     await integration.directory.grant(*arguments, CapabilitySet.ALL_FINANCE_MODULES)
     access = (await integration.identity.viewer("sales@demo.example")).access_to(Product.BOOKS)

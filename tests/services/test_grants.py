@@ -19,7 +19,7 @@ WORK = frozenset({Action.VIEW, Action.CREATE, Action.EDIT, Action.EMAIL})
 CUSTOMERS = {"customers": ModuleGrant(VIEW_CREATE_EDIT)}
 
 
-def everywhere(modules: tuple[str, ...], grant: ModuleGrant) -> grants.Grants:
+def everywhere(modules: tuple[str, ...], grant: ModuleGrant) -> dict[str, ModuleGrant]:
     return dict.fromkeys(modules, grant)
 
 

@@ -21,7 +21,7 @@ BOOKS, BILLING = Product.BOOKS, Product.BILLING
 
 
 class Office:
-    """A company, its administrator, and the integration as he changes it."""
+    """A company, its administrator, and the integration as they change it."""
 
     def __init__(self, company: Any) -> None:
         self.company = company

@@ -70,7 +70,7 @@ class Product:
 def in_order(items: Iterable[Item], rank: Ranking, among_equals: Any) -> list[Item]:
     """By value, without one last in descending and first in ascending order."""
     items = sorted(items, key=among_equals)
-    some = sorted((i for i in items if i.value is not None), key=lambda i: i.value, reverse=rank.descending)
+    some = sorted((i for i in items if i.value is not None), key=lambda i: i.value or 0, reverse=rank.descending)
     none = [item for item in items if item.value is None]
     return some + none if rank.descending else none + some
 

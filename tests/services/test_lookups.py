@@ -105,7 +105,7 @@ async def test_a_failure_is_told_to_all_who_wait_and_not_kept() -> None:
 
 async def test_what_is_not_to_be_kept_is_shared_all_the_same() -> None:
     shelf, known = Shelf(), Lookups[str, int](60, lambda *_: False)
-    assert await asyncio.gather(known.get("a", 1, shelf.look), known.get("a", 1, shelf.look)) == [1, 1]
+    assert [*await asyncio.gather(known.get("a", 1, shelf.look), known.get("a", 1, shelf.look))] == [1, 1]
     assert await known.get("a", 1, shelf.look) == 2
 
 

@@ -36,7 +36,8 @@ class Office:
 
     async def organization(self) -> models.Organization:
         async with self.company.database.session() as session:
-            return await session.get_one(models.Organization, self.company.id)
+            row: models.Organization = await session.get_one(models.Organization, self.company.id)
+            return row
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from tests.chaos.scene import Worker
 

@@ -76,7 +76,7 @@ CHURN = (
     Definition(
         key="churn-by-reason",
         name="Churn by Reason",
-        description=f"{CHURNED} By the status that they have since: cancelled (by the customer or for him), cancelled "
+        description=f"{CHURNED} By the status that they have since: cancelled (by the customer or for them), cancelled "
         "from dunning (the payment failed), expired (the term ended and was not to be renewed), paused, or another "
         "one.",
         columns=(text("reason", "Reason", "initcap(replace(status, '_', ' '))"), *LOSSES),

@@ -41,7 +41,7 @@ def _item(scene: Scene, order: int, name: str, rate: str, unit: str, product_typ
 
 
 def owe(contacts: Iterable[dict[str, Any]], invoices: Iterable[dict[str, Any]], base_currency: str) -> None:
-    """Sets each customer's outstanding amount from the open balances of the invoices sent to him."""
+    """Sets each customer's outstanding amount from the open balances of the invoices sent to them."""
     open_by_customer: dict[str, Decimal] = {}
     for invoice in invoices:
         if invoice["status"] in ("sent", "viewed", "overdue", "partially_paid"):

@@ -15,6 +15,7 @@ from gateway.observing import logs
 from gateway.serving import settle_down
 from gateway.settings import Logs
 from tests.bench.table import milliseconds
+from tests.ending import end_on_signals
 from tests.gateway.hostile.refusals import Refusal, everything, refusals
 from tests.harness import Demo, demo_of_its_own, set_up
 
@@ -26,6 +27,7 @@ MOST_BYTES = 50 * 1024 * 1024
 
 def main() -> int:
     """Print the tables; 0 when the refusals are as prompt and leave as little as they have to."""
+    end_on_signals()
     given = _arguments()
     logs.configure(Logs(level="error"))
     with demo_of_its_own() as demo:

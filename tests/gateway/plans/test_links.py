@@ -49,7 +49,7 @@ class Query:
 
 @dataclass
 class Visitor:
-    """Holds every permission; the product does not answer him."""
+    """Holds every permission; the product does not answer."""
 
     touched: set[Any] = field(default_factory=set)
     asked: list[list[str]] = field(default_factory=list)

@@ -5,7 +5,7 @@ import secrets
 from collections import Counter
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import text
 from sqlmodel import col, select, update
@@ -26,6 +26,9 @@ WAITING = text(
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock' "
     "AND state = 'active'"
 )
+
+
+Row = TypeVar("Row")
 
 
 @dataclass
@@ -87,7 +90,7 @@ class Office:
         await self.change(update(MigrationItem).values(due_at=now()))
 
     async def connect(self, name: str, product: Product = Product.BOOKS, as_whom: str | None = None) -> None:
-        """Somebody consents, signed in as himself or as another."""
+        """Somebody consents, signed in as the one asked or as another."""
         owner = await self.assembly.services.credentials.owner(self.id, product)
         (member_id,) = await self.ids(name)
         await self.assembly.services.credentials.connect(
@@ -127,17 +130,17 @@ class Office:
         await self.change(update(Member).where(col(Member.email) == f"{name}@demo.example").values(**values))
 
     async def organization(self) -> Organization:
-        return (await self.rows(Organization, col(Organization.id) == self.id))[0]
+        (found,) = await self.rows(Organization, col(Organization.id) == self.id)
+        return found
 
     async def event(self, action: str) -> AuditEvent:
         """The latest of an action in the audit."""
-        found: list[AuditEvent] = await self.rows(AuditEvent, col(AuditEvent.action) == action)
+        found = await self.rows(AuditEvent, col(AuditEvent.action) == action)
         return max(found, key=lambda event: event.at)
 
     async def letter(self, name: str, template: Template) -> Mail:
         """The one message of its kind that waits for somebody."""
         (found,) = await self.rows(Mail, col(Mail.recipient) == f"{name}@demo.example", col(Mail.event) == template)
-        assert isinstance(found, Mail)
         return found
 
     async def events(self, action: str) -> Counter[str | None]:
@@ -163,7 +166,7 @@ class Office:
         async with self.assembly.database.session() as session:
             return bool((await session.exec(WAITING)).scalar_one())  # type: ignore[call-overload]
 
-    async def rows(self, table: type[Any], *conditions: Any) -> list[Any]:
+    async def rows(self, table: type[Row], *conditions: Any) -> list[Row]:
         async with self.assembly.database.session() as session:
             return list(await session.exec(select(table).where(*conditions)))
 

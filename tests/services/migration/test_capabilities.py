@@ -108,7 +108,7 @@ async def test_a_wider_set_is_written_to_the_audit_for_all_and_for_each(office: 
     item = (await office.items(run_id))["estimator"]
     assert (moved.permission, moved.subject_module, moved.outcome) == ("capabilities.upgrade", "users", "APPLIED")
     assert (moved.subject_id, moved.changes, moved.request_id) == (item.user.id, [wider], f"migration-{item.id}")
-    assert item.message == "He works within ALL_FINANCE_MODULES now, as far as he was not narrowed by hand."
+    assert item.message == "The user works within ALL_FINANCE_MODULES now, as far as nothing was narrowed by hand."
 
 
 async def test_who_may_do_more_is_told_what(office: Office) -> None:
@@ -121,7 +121,8 @@ async def test_who_may_do_more_is_told_what(office: Office) -> None:
         letter = await office.letter(name, Template.CAPABILITIES_UPGRADED)
         told = values_of(Template(letter.template), letter.values)
         assert isinstance(told, CapabilitiesUpgraded)
-        assert {module: set(told.modules.get(module, ())) for module in CAPABILITIES[NEWEST]} == {
+        allowed: dict[str, set[Action]] = {module: set(actions) for module, actions in told.modules.items()}
+        assert {module: allowed.get(module, set()) for module in CAPABILITIES[NEWEST]} == {
             module: held.get(module, set()) for module in CAPABILITIES[NEWEST]
         }
 
@@ -133,8 +134,8 @@ async def test_who_has_it_already_or_has_lost_his_seat_meanwhile_is_left_out(off
     await office.work()
     found = {name: (item.reason, item.message) for name, item in (await office.items(second)).items()}
     assert found == {
-        "estimator": (Reason.ALREADY_MIGRATED, "He holds the newest capabilities already."),
-        "sales1": (None, "He is no integration user any more."),
+        "estimator": (Reason.ALREADY_MIGRATED, "The user holds the newest capabilities already."),
+        "sales1": (None, "The user is no integration user any more."),
     }
     states = [(await office.items(run))["estimator"].state for run in (first, second)]
     assert states == [ItemState.MIGRATED, ItemState.SKIPPED]

@@ -35,8 +35,8 @@ def viewer(*accesses: ProductAccess) -> Viewer:
     return Viewer("1", "o", "A", "a@demo.example", "Standard", {"invoices": EVERYTHING}, accesses)
 
 
-def books(kind: AccessKind, grant: ModuleGrant, **more: str) -> ProductAccess:
-    return ProductAccess(Product.BOOKS, kind, {"invoices": grant}, **more)
+def books(kind: AccessKind, grant: ModuleGrant, app_url: str | None = None) -> ProductAccess:
+    return ProductAccess(Product.BOOKS, kind, {"invoices": grant}, app_url=app_url)
 
 
 def test_seats_are_given_in_order_to_those_alone_who_need_one() -> None:
@@ -72,7 +72,7 @@ def test_who_is_left_out_stays_as_he_is() -> None:
         email="a@demo.example",
         to=AccessKind.NONE,
         reason=Reason.INACTIVE,
-        message="He is not active.",
+        message="The CRM user is not active.",
     )
     kept = skipped(candidate, AccessKind.INTEGRATION_USER)
     assert kept == Planned(
@@ -81,7 +81,7 @@ def test_who_is_left_out_stays_as_he_is() -> None:
         to_access=AccessKind.INTEGRATION_USER,
         state=ItemState.SKIPPED,
         reason=Reason.INACTIVE,
-        message="He is not active.",
+        message="The CRM user is not active.",
     )
 
 
@@ -103,7 +103,14 @@ def test_what_is_gained_and_lost_is_told_in_order() -> None:
 
 def test_who_becomes_an_integration_user_of_books_keeps_his_seat_in_billing() -> None:
     organization = Organization(name="Harbor Foods", data_center="eu", edition="enterprise", crm_org_id="1")
-    member = Member(organization_id=organization.id, crm_user_id="1", email="a@demo.example", name="A")
+    member = Member(
+        organization_id=organization.id,
+        crm_user_id="1",
+        email="a@demo.example",
+        name="A",
+        status="active",
+        confirmed=True,
+    )
     seat = IntegrationGrant(
         organization_id=organization.id,
         member_id=member.id,

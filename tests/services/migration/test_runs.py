@@ -180,7 +180,7 @@ async def test_rolling_one_back_is_written_down_for_him_and_leaves_the_migration
     )
     assert own.changes == [{"field": "access", "before": "INTEGRATION_USER", "after": "OWNER_DELEGATED"}]
     item = (await office.items(run.id))["legacy"]
-    assert (item.state, item.message) == (ItemState.ROLLED_BACK, "He works as OWNER_DELEGATED again.")
+    assert (item.state, item.message) == (ItemState.ROLLED_BACK, "The user works as OWNER_DELEGATED again.")
     assert item.settled_at is not None
     assert moved_at is not None
     assert item.settled_at > moved_at

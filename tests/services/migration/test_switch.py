@@ -1,5 +1,6 @@
-"""A user's access is switched while a request of his is under way."""
+"""A user's access is switched while a request of theirs is under way."""
 
+from services.documents import Module
 from services.errand import Errand
 from services.kinds import KINDS
 from services.migration.states import State
@@ -10,7 +11,7 @@ OWNER, SELF = "owner@demo.example", "restricted@demo.example"
 
 
 async def read(office: Office, errand: Errand) -> None:
-    await office.assembly.services.documents.rows(errand, KINDS["estimates"], {}, 1, 5)
+    await office.assembly.services.documents.rows(errand, KINDS[Module.ESTIMATES], {}, 1, 5)
 
 
 def accesses(errand: Errand) -> set[str]:

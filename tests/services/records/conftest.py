@@ -33,7 +33,7 @@ class Office:
     assembly: Assembly
     sandbox: Sandbox
     organization_id: str
-    products: dict[str, str]
+    products: dict[Product, str]
     """Product → the organization's id there."""
 
     @property

@@ -9,6 +9,7 @@ from time import monotonic
 import pytest
 from sqlalchemy import text
 
+from services.directory_values import Customer
 from services.documents import Document, Module
 from services.errand import Errand
 from services.errors import Forbidden
@@ -93,7 +94,7 @@ async def test_what_has_been_told_of_a_record_or_a_customer_is_told_again_until_
     asked.within, kind = 3600, KINDS[Module.INVOICES]
     record_id, party = (next(iter(office.held(one, Product.BOOKS))) for one in ("invoices", "contacts"))
 
-    async def told() -> tuple[Document, BooksCustomer]:
+    async def told() -> tuple[Document, Customer]:
         sight = await answers.sight(asked, [kind.module])
         assert sight
         customers = await answers.customers(asked, "contacts", BooksCustomer, [party], EPOCH)
@@ -102,7 +103,7 @@ async def test_what_has_been_told_of_a_record_or_a_customer_is_told_again_until_
     await told()  # from now on changes are heard
     before = await told()
     async with office.database.session() as session:
-        await session.exec(text("LOCK TABLE records IN ACCESS EXCLUSIVE MODE"))
+        await (await session.connection()).execute(text("LOCK TABLE records IN ACCESS EXCLUSIVE MODE"))
         async with asyncio.timeout(5):
             again = await told()
     assert again == before

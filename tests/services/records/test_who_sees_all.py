@@ -17,7 +17,7 @@ NONE = ModuleGrant()
 
 
 def viewer(books: ModuleGrant, billing: ModuleGrant) -> Viewer:
-    """A user of both products; what their roles show him of customers."""
+    """A user of both products; what the roles there show of customers."""
     granted = {Product.BOOKS: books, Product.BILLING: billing}
     access = (ProductAccess(one, AccessKind.PRODUCT_USER, {"customers": grant}) for one, grant in granted.items())
     return Viewer("1", "1", "Staff", "staff@demo.example", "Standard", {}, tuple(access))

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import TypeGuard
 
 from tests.services.reports.histories import Life, State
 
@@ -22,7 +23,7 @@ def months(first: date, last: date) -> list[tuple[str, date, date]]:
     return [(name, begin, end) for name, (begin, end) in found.items()]
 
 
-def recurs(state: State | None) -> bool:
+def recurs(state: State | None) -> TypeGuard[State]:
     return state is not None and state.recurring
 
 
@@ -69,8 +70,9 @@ class Books:
             step = worth(state) - worth(was) if self.of_plan(state) else Decimal(0)
             return [("expansion" if step > 0 else "contraction", abs(step))]
         if recurs(state) and self.of_plan(state):
-            fresh = first_recurred(life) >= begin
-            return [("new" if fresh else "reactivation", worth(state))]
+            first = first_recurred(life)
+            assert first
+            return [("new" if first >= begin else "reactivation", worth(state))]
         if recurs(was) and not recurs(state) and self.of_plan(was):
             return [("churn", worth(was))]
         return []
@@ -79,7 +81,9 @@ class Books:
         """(subscription, what it was, what it is) of all that recurred and no longer do."""
         pairs = [(life, life.at_end_of(begin - DAY), life.at_end_of(end)) for life in self.lives]
         return [
-            (life, was, state) for life, was, state in pairs if recurs(was) and not recurs(state) and self.of_plan(was)
+            (life, was, state)
+            for life, was, state in pairs
+            if recurs(was) and state and not recurs(state) and self.of_plan(was)
         ]
 
     def earned(self, first: date, last: date) -> Decimal:

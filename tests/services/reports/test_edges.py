@@ -37,7 +37,11 @@ def ask(company: Company, viewer: Callable[..., Viewer]) -> Ask:
 
 def life(*states: tuple[str, str, int] | tuple[str, str, int, str], name: str = "s1") -> Life:
     """A subscription by (day, status, MRR[, plan])."""
-    return Life(name, [State(day(at), status, *(plan or ["basic"]), Decimal(mrr)) for at, status, mrr, *plan in states])
+    return Life(name, [_state(*state) for state in states])
+
+
+def _state(at: str, status: str, mrr: int, plan: str = "basic") -> State:
+    return State(day(at), status, plan, Decimal(mrr))
 
 
 def column(rows: list[dict[str, Any]], key: str) -> list[str]:

@@ -179,11 +179,14 @@ async def test_a_cohort_is_followed_month_by_month(copy: Copy) -> None:
     rows = await copy.rows("retention-cohorts")
     ends = [end for _, _, end in copy.months]
     cohorts = [reckoning.counted(copy.lives, first_recurred, begin, end) for _, begin, end in copy.months]
-    expected = [
-        {"period": name, "size": str(len(cohort))}
-        | {
-            f"p{k}": rate(len([c for c in cohort if recurs(c.at_end_of(end))]), len(cohort))
-            for k, end in enumerate(ends[n:])
+    expected: list[dict[str, str | None]] = [
+        {
+            "period": name,
+            "size": str(len(cohort)),
+            **{
+                f"p{k}": rate(len([c for c in cohort if recurs(c.at_end_of(end))]), len(cohort))
+                for k, end in enumerate(ends[n:])
+            },
         }
         for n, ((name, _, _), cohort) in enumerate(zip(copy.months, cohorts, strict=True))
         if cohort

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.documents import Module
+from services.documents import Document, Module
 from services.errand import Errand
 from services.errors import (
     DeadlineExceeded,
@@ -23,6 +23,7 @@ from services.policy import Product
 from services.sandbox.faults import Fault
 from services.upstream.auth import Authorization
 from services.upstream.client import Client, Timeouts
+from services.upstream.envelopes import Rows
 from services.upstream.wire import AnswerLost
 from tests.harness import struck, until
 
@@ -33,7 +34,7 @@ ESTIMATES = KINDS[Module.ESTIMATES]
 READ, WRITE = "/books/v3/estimates", "/estimates"
 
 
-async def read(desk: Desk, errand: Errand | None = None) -> Any:
+async def read(desk: Desk, errand: Errand | None = None) -> Rows[Document]:
     return await desk.documents.rows(errand or desk.errand(STAFF), ESTIMATES, {}, 1, 5)
 
 
@@ -245,6 +246,7 @@ async def test_who_joined_a_read_is_not_bound_by_the_first_one_s_deadline(desk: 
         read(desk, desk.errand(STAFF, seconds=0.1)), read(desk), return_exceptions=True
     )
     assert isinstance(hasty, DeadlineExceeded)
+    assert isinstance(patient, Rows)
     assert patient.rows
 
 

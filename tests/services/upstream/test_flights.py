@@ -10,7 +10,7 @@ import pytest
 from services.errors import NotFound
 from services.upstream.flights import Flights, Read
 
-HERS, HIS = Read("her access", "/invoices"), Read("his access", "/invoices")
+ONE, OTHER = Read("one access", "/invoices"), Read("another access", "/invoices")
 
 
 @dataclass
@@ -34,7 +34,7 @@ def product() -> Product:
     return product
 
 
-async def read(flights: Flights, product: Product, what: Read = HERS, *, began: float = inf) -> int:
+async def read(flights: Flights, product: Product, what: Read = ONE, *, began: float = inf) -> int:
     answer: int = await flights.share(what, monotonic() + 5, product.answer, began=began)
     return answer
 
@@ -63,8 +63,8 @@ async def test_who_does_not_say_when_he_began_asks_anew(product: Product) -> Non
 
 async def test_an_answer_is_never_another_access_s(product: Product) -> None:
     flights, began = Flights(), monotonic()
-    assert await read(flights, product, HERS, began=began) == 1
-    assert await read(flights, product, HIS, began=began) == 2
+    assert await read(flights, product, ONE, began=began) == 1
+    assert await read(flights, product, OTHER, began=began) == 2
 
 
 async def test_an_answer_does_not_linger(product: Product) -> None:
@@ -74,7 +74,7 @@ async def test_an_answer_does_not_linger(product: Product) -> None:
 
 async def test_no_more_answers_are_kept_than_a_few(product: Product) -> None:
     flights, began = Flights(most=2), monotonic()
-    pages = [Read("her access", page) for page in range(3)]
+    pages = [Read("one access", page) for page in range(3)]
     assert [await read(flights, product, page, began=began) for page in pages] == [1, 2, 3]
     assert await read(flights, product, pages[2], began=began) == 3
     assert await read(flights, product, pages[0], began=began) == 4
@@ -82,18 +82,18 @@ async def test_no_more_answers_are_kept_than_a_few(product: Product) -> None:
 
 async def test_after_a_write_under_the_access_an_answer_is_asked_for_anew(product: Product) -> None:
     flights, began = Flights(), monotonic()
-    await read(flights, product, HERS, began=began)
-    await read(flights, product, HIS, began=began)
-    flights.forget("her access")
-    assert await read(flights, product, HERS, began=began) == 3
-    assert await read(flights, product, HIS, began=began) == 2
+    await read(flights, product, ONE, began=began)
+    await read(flights, product, OTHER, began=began)
+    flights.forget("one access")
+    assert await read(flights, product, ONE, began=began) == 3
+    assert await read(flights, product, OTHER, began=began) == 2
 
 
 async def test_a_read_under_way_during_a_write_is_joined_by_nobody_and_not_kept() -> None:
     flights, product, began = Flights(), Product(), monotonic()
     before = [asyncio.create_task(read(flights, product, began=began)) for _ in range(2)]
     await asyncio.sleep(0)
-    flights.forget("her access")
+    flights.forget("one access")
     after = asyncio.create_task(read(flights, product, began=began))
     await asyncio.sleep(0)
     product.gate.set()
@@ -107,5 +107,5 @@ async def test_a_failure_is_not_kept(product: Product) -> None:
 
     flights, began = Flights(), monotonic()
     with pytest.raises(NotFound):
-        await flights.share(HERS, monotonic() + 5, missing, began=began)
+        await flights.share(ONE, monotonic() + 5, missing, began=began)
     assert await read(flights, product, began=began) == 1

@@ -7,21 +7,22 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import psycopg
 import pytest
+from structlog.testing import capture_logs
 
 from services.documents import Module
-from services.errors import UpstreamRateLimited
+from services.errors import GatewayError, UpstreamRateLimited
 from services.kinds import KINDS
 from services.policy import Product
 from services.sandbox.budget import Limits
 from services.storage.engine import Database
 from services.upstream.budget import Allowance, Key, Left
-from services.upstream.leases import SharedBudget
+from services.upstream.leases import PATIENCE, SharedBudget
 from services.upstream.ledger import Ledger
-from services.upstream.shares import LIFE
+from services.upstream.shares import LIFE, Lent, Report
 
 from .conftest import Desk, Open
 
@@ -82,6 +83,34 @@ async def test_four_gateways_keep_the_product_s_limits_together(open_desk: Open,
     assert late.details["retryAfter"] > 5
     assert len(sandbox.calls(product="books", status=200)) == 100
     assert not sandbox.calls(product="books", status=429)
+
+
+async def test_a_process_that_is_held_up_does_not_take_the_database_for_away(share: Share, key: Key) -> None:
+    budget = share()
+    with capture_logs() as said:
+        entering = asyncio.create_task(budget.enter(key, "person", monotonic() + 10))
+        await asyncio.sleep(0.001)
+        sleep(PATIENCE * 1.2)  # noqa: ASYNC251 - everything is held up
+        await entering
+    assert said == []
+
+
+class Silent:
+    """A lender that says nothing."""
+
+    async def settle(self, _key: Key, _report: Report) -> Lent:
+        await asyncio.sleep(LIFE)
+        pytest.fail("it was waited for")
+
+
+async def test_a_database_that_says_nothing_is_given_up_in_words(key: Key) -> None:
+    budget = SharedBudget(Silent())
+    with capture_logs() as said, pytest.raises(GatewayError):
+        await budget.enter(key, "person", monotonic() + PATIENCE * 1.5)
+    await budget.aclose()
+    assert {(one["event"].partition(";")[0], one["error"]) for one in said} == {
+        ("the shared budget is away", "TimeoutError")
+    }
 
 
 async def test_the_day_s_last_calls_are_shared_as_well(open_desk: Open, share: Share) -> None:

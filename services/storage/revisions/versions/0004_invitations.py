@@ -1,4 +1,4 @@
-"""Links under which somebody connects his access."""
+"""Links under which somebody connects an access."""
 
 import sqlalchemy as sa
 from alembic import op
