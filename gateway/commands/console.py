@@ -4,7 +4,8 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from difflib import get_close_matches
-from typing import NoReturn, TypeVar
+from pathlib import Path
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -15,6 +16,8 @@ from gateway.settings import Settings
 from services.errors import GatewayError
 
 Answer = TypeVar("Answer")
+Organization = Annotated[str | None, typer.Option(help="The id of a connected organization.")]
+Check = Annotated[bool, typer.Option("--check", help="Only compare it with the committed one.")]
 
 
 class CannotStart(RuntimeError):
@@ -30,6 +33,17 @@ def on_database(work: Callable[[Settings], Coroutine[None, None, Answer]]) -> An
             return asyncio.run(work(complete))
     except GatewayError as error:
         fail(" ".join(filter(None, (error.message, error.hint))))
+
+
+def print_or_compare(text: str, committed: Path, *, check: bool) -> None:
+    """Print what is published; with `check` end the command unless the committed file says the same."""
+    from gateway.commands.published import difference  # noqa: PLC0415  # most commands publish nothing
+
+    if not check:
+        typer.echo(text, nl=False)
+    elif lines := difference(committed, text):
+        typer.echo("\n".join(lines))
+        fail(f"What is published differs from {committed}; if that is meant: make schema configuration")
 
 
 def read_settings(*, quiet: bool = False) -> Settings:
