@@ -210,6 +210,7 @@ async def served(gateway: Gateway, limits: Live, http: Http = Http()) -> AsyncIt
     left: list[str] = []
     state = gateway.app.state
     schema = schema_on(events, left)
+    before = state.endpoint, state.live
     state.endpoint = replace(state.endpoint, schema=schema, plans=Plans(schema), limits=http)
     state.live = live_on(state.endpoint, limits)
     await _connected(events)
@@ -217,6 +218,7 @@ async def served(gateway: Gateway, limits: Live, http: Http = Http()) -> AsyncIt
         async with serving(gateway.app, http) as port:
             yield Server(gateway, database, f"http://127.0.0.1:{port}", left)
     finally:
+        state.endpoint, state.live = before
         await events.aclose()
         await database.close()
 

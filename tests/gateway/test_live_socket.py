@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 from gateway.live.socket import SPARE
 from gateway.settings import Http, Live
 from tests.gateway.live_harness import ADMINISTRATORS_ONLY, PROTOCOL, SEEN, Client, Server, served
-from tests.harness import Demo, Gateway
+from tests.harness import Demo
 
 LIMITS = Live(sockets_per_user=3, operations_per_user=4, pause_seconds=0.05, silence_seconds=0.1)
 
@@ -168,8 +168,12 @@ async def test_a_ping_is_answered_at_any_time(live: Server) -> None:
         assert await client.hear() == {"type": "pong"}
 
 
-async def test_who_says_nothing_is_not_waited_for(gateway: Gateway) -> None:
-    async with served(gateway, Live(initialisation_seconds=0.5)) as live, live.connected() as client:
+async def test_who_says_nothing_is_not_waited_for(demo: Demo) -> None:
+    async with (
+        demo.gateway() as gateway,
+        served(gateway, Live(initialisation_seconds=0.5)) as live,
+        live.connected() as client,
+    ):
         await client.say("ping")
         assert await client.closed() == (4408, "Connection initialisation timeout")
 
