@@ -78,10 +78,12 @@ class Patience:
 
     attempts: int = 4
     pause: float = 0.2
+    longest: float = 8.0
+    """No pause is longer, unless the first one is: a product that is there again is soon asked again."""
 
     def after(self, attempt: int, first: float) -> float:
         """Seconds to wait after the attempt, when after the first it is `first`; half of it less or more."""
-        return first * float(2 ** (attempt - 1)) * (0.5 + random())
+        return min(first * float(2 ** (attempt - 1)) * (0.5 + random()), max(first, self.longest))
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ from services.kinds import KINDS
 from services.policy import Product
 from services.sandbox.faults import Fault
 from services.upstream.auth import Authorization
-from services.upstream.client import Client, Timeouts
+from services.upstream.client import Client, Patience, Timeouts
 from services.upstream.envelopes import Rows
 from services.upstream.wire import AnswerLost
 from tests.harness import struck, until
@@ -332,3 +332,11 @@ async def test_over_a_real_network_an_answer_is_received(networked: Client) -> N
         received = await networked.send("GET", f"http://127.0.0.1:{port}/?a=b", {}, None, monotonic() + 5)
     assert (received.status, received.body) == (200, b"{}")
     assert received.headers.get("x-rate-limit-remaining") == "7"
+
+
+@pytest.mark.parametrize(("first", "longest"), [(0.2, 2.4), (0.25, 3.0), (5.0, 8.0), (600.0, 600.0)])
+def test_pauses_grow_but_a_product_that_is_there_again_is_soon_asked_again(first: float, longest: float) -> None:
+    patience = Patience()
+    pauses = [[patience.after(attempt, first) for _ in range(300)] for attempt in range(1, patience.attempts + 1)]
+    assert all(first / 2 <= pause <= longest for several in pauses for pause in several)
+    assert sum(pauses[1]) > sum(pauses[0]) or longest == first
