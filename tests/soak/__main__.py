@@ -207,14 +207,14 @@ def _recoveries(run: Run, failed: Sequence[tuple[float, str]]) -> Iterator[Figur
 
 
 def _unheard(run: Run) -> list[str]:
-    """Writes in calm times that a listener was not told of within ten seconds."""
+    """Writes in calm times that a listener was not told of within ten seconds; it may be told before the writer is."""
     missed = []
     for one in run.diary.written:
         at = one.acknowledged
-        if at is None or one.id is None or not _is_calm(run, at):
+        if at is None or one.id is None or not (_is_calm(run, one.sent) and _is_calm(run, at)):
             continue
         for name, heard in run.diary.heard.items():
-            near = [record for moment, record in heard if at - CALM_SECONDS <= moment <= at + CALM_SECONDS]
+            near = [record for moment, record in heard if one.sent - 1 <= moment <= at + CALM_SECONDS]
             if one.id not in near and None not in near:
                 missed.append(f"{one.reference} by {name}")
     return missed

@@ -45,9 +45,10 @@ class Failure:
 
 @dataclass
 class Written:
-    """A write: how often it was sent, and when it was acknowledged, under which global id."""
+    """A write: since when and how often it was sent, and when it was acknowledged, under which global id."""
 
     reference: str
+    sent: float = 0.0
     times: int = 0
     acknowledged: float | None = None
     id: str | None = None
@@ -146,7 +147,7 @@ class Life:
 
     async def _writing(self, client: httpx.AsyncClient, person: Person, chance: Random) -> None:
         while not await self._over(chance.uniform(6, 14)):
-            one = Written(f"SOAK-{len(self.diary.written):04}")
+            one = Written(f"SOAK-{len(self.diary.written):04}", sent=time())
             self.diary.written.append(one)
             place = await self._written(client, person.name, one, chance)
             if one.acknowledged is not None:

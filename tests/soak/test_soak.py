@@ -119,7 +119,7 @@ async def test_two_troubles_are_survived_and_everything_is_as_the_model_says(own
 )
 def test_each_figure_of_a_run_can_be_missed(change: Any, figure: str) -> None:
     run = Run(Life(cast("Scene", None), [], [], "").diary, gone=[Gone("trouble", 200, 205)])
-    run.diary.written.append(Written("SOAK-0000", 1, 100, "1"))
+    run.diary.written.append(Written("SOAK-0000", 99, 1, 100, "1"))
     run.diary.heard["SSE 1"] = [(101, "1")]
     run.stored["SOAK-0000"] = 1
     nobody: Any = None
